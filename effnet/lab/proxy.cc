@@ -4,6 +4,7 @@
 
 #include "effnet/base/error.h"
 #include "effnet/base/file.h"
+#include "effnet/lab/images.h"
 #include "effnet/train/distributed/group.h"
 #include "effnet/train/run/folder.h"
 #include "effnet/train/run/run.h"
@@ -40,12 +41,25 @@ void remove_files(const search::Trial& trial, const fs::path& arch, const fs::pa
     fs::remove_all(run_folder(trial, attempt, folder), ignored);
 }
 
+class ProxyEvaluator final : public search::Evaluator {
+ public:
+  explicit ProxyEvaluator(ProxyOptions options) : options_(std::move(options)) {}
+
+  search::Quality evaluate(const arch::ArchSpec& spec, const search::Point&, const search::Trial& trial) override {
+    search::Evaluation trained = train_proxy(trial, spec, options_);
+    return {.value = trained.score / 100, .details = std::move(trained.details)};
+  }
+
+ private:
+  ProxyOptions options_;
+};
+
 }  // namespace
 
-search::Evaluation train_proxy(const search::Trial& trial, const ProxyOptions& options) {
+search::Evaluation train_proxy(const search::Trial& trial, const arch::ArchSpec& spec, const ProxyOptions& options) {
   make_folders(options.folder);
   const fs::path arch = options.folder / fmt::format("trial-{}.toml", trial.id);
-  write_text(arch, arch::print(options.arch_of(trial.what.candidate)));
+  write_text(arch, arch::print(spec));
 
   train::Recipe recipe = options.recipe;
   recipe.model.name = arch.string();
@@ -74,6 +88,15 @@ search::Evaluation train_proxy(const search::Trial& trial, const ProxyOptions& o
                                {"seconds", summary.seconds}, {"params", summary.params},
                                {"macs", summary.macs},       {"images_per_second", summary.images_per_second}};
   return {summary.saved_top1, details.dump()};
+}
+
+std::unique_ptr<search::Evaluator> make_proxy_evaluator(const search::Space&, const search::EvaluatorSettings& settings,
+                                                        const search::EvaluatorPlace& place) {
+  return std::make_unique<ProxyEvaluator>(ProxyOptions{.recipe = train::parse_recipe(settings.recipe, kStudyRecipe),
+                                                       .folder = place.folder,
+                                                       .device = place.device,
+                                                       .threads = place.threads,
+                                                       .log = place.log});
 }
 
 }  // namespace effnet::lab

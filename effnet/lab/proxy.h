@@ -3,8 +3,10 @@
 
 #include <filesystem>
 #include <functional>
+#include <memory>
 #include <string>
 
+#include "effnet/search/nas/evaluator.h"
 #include "effnet/search/study/worker.h"
 #include "effnet/train/recipe/recipe.h"
 
@@ -16,16 +18,21 @@ struct ProxyOptions {
   std::filesystem::path folder;  // receives the run folders of the trials that are being trained
   std::string device = "auto";
   int threads = 1;
-  // Makes the architecture of a candidate's text. Throws Error(input) for a wrong text.
-  std::function<arch::ArchSpec(const std::string& candidate)> arch_of;
   std::function<void(const std::string& line)> log = {};  // what the runs log
 };
 
-// Trains the candidate for trial.what.budget epochs with trial.what.seed. The score is the top-1 of the last epoch in
-// percent, on the validation images. Details: {"top1","epochs","seconds","params","macs","images_per_second"}.
+// Trains the trial's network `spec` for trial.what.budget epochs with trial.what.seed. The score is the top-1 of the
+// last epoch in percent, on the validation images. Details:
+// {"top1","epochs","seconds","params","macs","images_per_second"}.
 //
 // A trial that was stopped, or whose worker has died, continues from its last checkpoint. The run folder is removed
 // when the trial has ended. Throws the errors of train::run().
-search::Evaluation train_proxy(const search::Trial& trial, const ProxyOptions& options);
+search::Evaluation train_proxy(const search::Trial& trial, const arch::ArchSpec& spec, const ProxyOptions& options);
+
+// The evaluator "proxy": train_proxy() with the recipe of `settings`. The quality is the top-1 from 0 to 1, the budget
+// of a trial is its number of epochs. Throws Error(input) for a wrong recipe.
+std::unique_ptr<search::Evaluator> make_proxy_evaluator(const search::Space& space,
+                                                        const search::EvaluatorSettings& settings,
+                                                        const search::EvaluatorPlace& place);
 
 }  // namespace effnet::lab

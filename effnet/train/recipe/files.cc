@@ -45,6 +45,10 @@ arch::ArchSpec load_arch(const ModelSettings& model) {
   } else {
     spec = formats::describe(formats::find_model(model.name, formats::Pulled::ignore)).arch;
   }
+  return with_drop_rates(std::move(spec), model);
+}
+
+arch::ArchSpec with_drop_rates(arch::ArchSpec spec, const ModelSettings& model) {
   if (model.dropout >= 0) spec.dropout = model.dropout;
   if (model.drop_path >= 0) spec.drop_path = model.drop_path;
   return spec;

@@ -119,6 +119,7 @@ std::vector<std::string> recipe_names();
 // an arch file (.toml; "cifar10_net.toml" and others are built in), a model file, a run folder or a checkpoint. Throws
 // Error(input) if it is none of them.
 arch::ArchSpec load_arch(const ModelSettings& model);
+arch::ArchSpec with_drop_rates(arch::ArchSpec spec, const ModelSettings& model);  // model.dropout, model.drop_path
 
 // The recipe as TOML: every key in the table's order, with its meaning as a comment. parse_recipe reads back the same
 // recipe.

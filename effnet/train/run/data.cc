@@ -2,6 +2,7 @@
 
 #include <algorithm>
 
+#include "effnet/base/cpu.h"
 #include "effnet/base/error.h"
 #include "effnet/base/text.h"
 #include "effnet/data/split_file.h"
@@ -122,6 +123,16 @@ RunData open_run_data(const Recipe& recipe, const std::filesystem::path& folder,
                       recipe.train.batch)
         .with_hint(fmt::format("--set train.batch={} or less", data.train->size()));
   return data;
+}
+
+data::LoaderOptions loader_options(const Recipe& recipe, int threads) {
+  data::LoaderOptions loader;
+  loader.batch = recipe.train.batch;
+  loader.seed = recipe.seed;
+  loader.shuffle = recipe.data.shuffle;
+  loader.workers = recipe.data.workers > 0 ? recipe.data.workers : std::max(1, usable_cores() - threads);
+  loader.broken_limit = recipe.data.broken_limit;
+  return loader;
 }
 
 }  // namespace effnet::train

@@ -7,6 +7,7 @@
 #include <vector>
 
 #include "effnet/base/shape.h"
+#include "effnet/data/loader.h"
 #include "effnet/data/sources.h"
 #include "effnet/train/recipe/recipe.h"
 
@@ -27,5 +28,8 @@ struct RunData {
 
 // Throws Error(input) for a dataset that cannot be used for training, Error(usage) if no dataset is given.
 RunData open_run_data(const Recipe& recipe, const std::filesystem::path& folder, Size resolution);
+
+// The options of the recipe's loaders in a single process, without mixup and CutMix. `threads`: of the training.
+data::LoaderOptions loader_options(const Recipe& recipe, int threads);
 
 }  // namespace effnet::train

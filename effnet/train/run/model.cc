@@ -52,6 +52,15 @@ fs::path weights_of_name(const std::string& model) {
   return formats::find_model(model, formats::Pulled::ignore).file;
 }
 
+// Applies the settings bn.momentum and data.* to the model. `rule`: the preprocessing of its weights, if it has any.
+void apply_settings(const Recipe& recipe, std::optional<Preprocessing> rule, RunModel& model) {
+  if (recipe.bn_momentum >= 0) model.arch.bn_momentum = recipe.bn_momentum;
+  if (recipe.data.resolution > 0) model.arch.resolution = recipe.data.resolution;
+  const Size size{model.arch.resolution, model.arch.resolution};
+  if (!rule) rule = preprocessing_rule(model.arch.preprocessing, model.arch.normalisation, size);
+  model.evaluation = validation_rule(*rule, model.arch, size, recipe.data.shift > 0);
+}
+
 }  // namespace
 
 RunModel open_run_model(const Recipe& recipe) {
@@ -72,12 +81,14 @@ RunModel open_run_model(const Recipe& recipe) {
     model.arch = formats::with_numerics(model.arch, model.init->arch.bn_epsilon, model.init->arch.padding);
     rule = model.init->preprocessing;
   }
+  apply_settings(recipe, rule, model);
+  return model;
+}
 
-  if (recipe.bn_momentum >= 0) model.arch.bn_momentum = recipe.bn_momentum;
-  if (recipe.data.resolution > 0) model.arch.resolution = recipe.data.resolution;
-  const Size size{model.arch.resolution, model.arch.resolution};
-  if (!rule) rule = preprocessing_rule(model.arch.preprocessing, model.arch.normalisation, size);
-  model.evaluation = validation_rule(*rule, model.arch, size, recipe.data.shift > 0);
+RunModel run_model_of(arch::ArchSpec arch, const Recipe& recipe) {
+  RunModel model;
+  model.arch = with_drop_rates(std::move(arch), recipe.model);
+  apply_settings(recipe, std::nullopt, model);
   return model;
 }
 

@@ -26,6 +26,8 @@ struct RunModel {
 // checkpoint. model.init is one of these with weights, a name whose weights were pulled, or a published checkpoint that
 // fits the architecture. The network gets the batch norm epsilon and the padding of model.init. Throws Error(input).
 RunModel open_run_model(const Recipe& recipe);
+// The same for an architecture that is not in a file, with random initial weights. Ignores model.name and model.init.
+RunModel run_model_of(arch::ArchSpec arch, const Recipe& recipe);
 
 // The rule for validation images: `own`, the model's rule, at another size. `whole_images` (data.shift): without a
 // crop, because small images have nothing to spare: at r pixels the official rule keeps r / (r + 32) of each side,

@@ -4,7 +4,6 @@
 
 #include <algorithm>
 
-#include "effnet/base/cpu.h"
 #include "effnet/base/error.h"
 #include "effnet/base/text.h"
 #include "effnet/graph/costs.h"
@@ -58,19 +57,6 @@ std::optional<Summary> open_folder(const RunOptions& options, Group& group, RunC
   return parse_summary(done);
 }
 
-data::LoaderOptions loader_options(const RunOptions& options, const Group& group) {
-  const Recipe& recipe = options.recipe;
-  data::LoaderOptions loader;
-  loader.batch = recipe.train.batch;
-  loader.rank = group.rank();
-  loader.world = group.world();
-  loader.seed = recipe.seed;
-  loader.shuffle = recipe.data.shuffle;
-  loader.workers = recipe.data.workers > 0 ? recipe.data.workers : std::max(1, usable_cores() - options.threads);
-  loader.broken_limit = recipe.data.broken_limit;
-  return loader;
-}
-
 // Opens the model, the datasets and the loaders. Returns the identity of the run.
 Identity open_model_and_data(const RunOptions& options, Group& group, RunContext& context) {
   const Recipe& recipe = options.recipe;
@@ -83,7 +69,10 @@ Identity open_model_and_data(const RunOptions& options, Group& group, RunContext
     context.graph = graph::lower(context.model.arch, {.resolution = context.model.resolution()});
     identity = identity_of(recipe, context.model, context.data);
 
-    data::LoaderOptions loader = loader_options(options, group), evaluation = loader;
+    data::LoaderOptions loader = loader_options(recipe, options.threads);
+    loader.rank = group.rank();
+    loader.world = group.world();
+    data::LoaderOptions evaluation = loader;
     evaluation.batch =
         std::max<std::int64_t>(recipe.train.batch / std::max<std::int64_t>(recipe.train.accumulate, 1), group.world());
     if (context.data.validation) context.validation = {context.data.validation, context.model.evaluation, evaluation};

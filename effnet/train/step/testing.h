@@ -23,7 +23,7 @@ inline constexpr std::int64_t kTinyPixels = 16;
 inline constexpr std::int64_t kTinyClasses = 3;
 
 // All parts of an EfficientNet: stem, an MBConv without expansion, two with expansion, SE, a residual, head.
-inline graph::Graph tiny_graph(double dropout = 0.2, double drop_path = 0.2) {
+inline arch::ArchSpec tiny_spec(double dropout = 0.2, double drop_path = 0.2) {
   arch::ArchSpec spec;
   spec.name = "tiny";
   spec.dropout = dropout;
@@ -33,7 +33,11 @@ inline graph::Graph tiny_graph(double dropout = 0.2, double drop_path = 0.2) {
   spec.stem.stride = 1;
   spec.stages = {{.channels = 8, .se = 0.25}, {.repeats = 2, .channels = 12, .stride = 2, .expand = 4, .se = 0.25}};
   spec.head.channels = 24;
-  return graph::lower(spec, {.resolution = Size{kTinyPixels, kTinyPixels}, .classes = kTinyClasses});
+  return spec;
+}
+inline graph::Graph tiny_graph(double dropout = 0.2, double drop_path = 0.2) {
+  return graph::lower(tiny_spec(dropout, drop_path),
+                      {.resolution = Size{kTinyPixels, kTinyPixels}, .classes = kTinyClasses});
 }
 
 // Images [first, first + n) of an infinite dataset: noise, with a higher mean in the colour channel of the class.

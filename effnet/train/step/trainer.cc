@@ -11,6 +11,7 @@
 #include "effnet/train/step/depth.h"
 #include "effnet/train/step/ema.h"
 #include "effnet/train/step/gradients.h"
+#include "effnet/train/step/images.h"
 #include "effnet/train/step/loss.h"
 #include "effnet/train/step/precision.h"
 
@@ -44,15 +45,6 @@ bool out_of_memory(const std::exception& error) {
          what.find("not enough memory") != std::string_view::npos;
 }
 
-// Images [first, first + n) of a batch as (n, 3, h, w). On the CPU the tensor shares the batch's memory, which is
-// channels-last; on a GPU it is a copy.
-torch::Tensor images_of(const data::Batch& batch, std::int64_t first, std::int64_t n, const Chw& in,
-                        torch::Device device) {
-  float* const begin = const_cast<float*>(batch.images.data()) +
-                       first * in.numel();  // from_blob() needs a non-const pointer; the memory is only read
-  return torch::from_blob(begin, {n, in.h, in.w, in.c}, torch::kFloat).permute({0, 3, 1, 2}).to(device);
-}
-
 }  // namespace
 
 struct Trainer::Impl {
@@ -65,7 +57,7 @@ struct Trainer::Impl {
   Group& group;
   Precision precision;
   nn::NetworkOptions options{};
-  std::shared_ptr<nn::Network> network{}, averaged_network{};  // averaged_network: made by the first use in evaluate()
+  std::shared_ptr<nn::Network> network{}, averaged_network{};  // made by the first use
   std::shared_ptr<Average> average{};                          // null without EMA
   std::unique_ptr<Optimizer> optimizer{};
   std::vector<torch::Tensor> trainables{}, statistics{};  // trainables: without frozen ones
@@ -79,14 +71,21 @@ struct Trainer::Impl {
     std::int64_t right = 0;
   };
 
+  const std::shared_ptr<nn::Network>& own_network();
   void check(const data::Batch& batch) const;
   torch::Tensor saved_statistics() const;
   void restore_statistics(const torch::Tensor& saved);
   void average_statistics();
   std::int64_t sum_over_ranks(std::int64_t n) const;
-  Sums forward_backward(const data::Batch& batch);
-  std::optional<Sums> attempt(const data::Batch& batch, const torch::Tensor& saved);
+  Sums forward_backward(const data::Batch& batch, Networks networks);
+  std::optional<Sums> attempt(const data::Batch& batch, Networks networks, const torch::Tensor& saved);
 };
+
+// The network of the graph. A trainer whose steps get other networks does not need it.
+const std::shared_ptr<nn::Network>& Trainer::Impl::own_network() {
+  if (!network) network = std::make_shared<nn::Network>(graph, store, options);
+  return network;
+}
 
 void Trainer::Impl::check(const data::Batch& batch) const {
   const auto n = static_cast<std::size_t>(batch.n());
@@ -128,9 +127,9 @@ std::int64_t Trainer::Impl::sum_over_ranks(std::int64_t n) const {
   return sum.item<std::int64_t>();
 }
 
-// Computes the gradients of the global batch's mean loss, times the loss scale. Returns, for this rank's images, the
-// mean loss and the number of correct predictions.
-Trainer::Impl::Sums Trainer::Impl::forward_backward(const data::Batch& batch) {
+// Computes the gradients of the global batch's mean loss, times the loss scale; with several networks, of the mean of
+// their losses. Returns, for this rank's images, the mean loss and the number of correct predictions of all networks.
+Trainer::Impl::Sums Trainer::Impl::forward_backward(const data::Batch& batch, Networks networks) {
   const std::int64_t n = batch.n();
   // The numbers of images of the ranks may differ by one. The mean over the ranks must therefore give a rank with more
   // images a larger weight. All ranks must use the same number of micro-batches, since batch norms exchange sums in
@@ -156,18 +155,22 @@ Trainer::Impl::Sums Trainer::Impl::forward_backward(const data::Batch& batch) {
     const torch::Tensor targets =
         soft_targets(batch, first, size, graph.classes(), settings.label_smoothing, class_weights).to(device);
 
-    torch::Tensor logits;
-    {
-      const Autocast autocast(precision, device);
-      logits = network->forward(images_of(batch, first, size, graph.input(), device), pass);
+    const torch::Tensor images = images_of(batch, first, size, graph.input(), device);
+    const torch::Tensor main_labels = torch::tensor(labels).to(device);
+    for (const std::shared_ptr<nn::Network>& one : networks) {
+      torch::Tensor logits;
+      {
+        const Autocast autocast(precision, device);
+        logits = one->forward(images, pass);
+      }
+      const torch::Tensor loss = cross_entropy_sum(logits, targets) / static_cast<double>(n * std::ssize(networks));
+      const bool last = micro_batch + 1 == count && &one == &networks.back();
+      if (last) group.begin_gradients(trainables);  // the last backward pass completes the gradients
+      (factor == 1 ? loss : loss * factor).backward();
+      if (last) group.end_gradients();
+      const torch::Tensor right = (logits.detach().argmax(1) == main_labels).sum();
+      sums += torch::stack({loss.detach().to(torch::kDouble), right.to(torch::kDouble)});
     }
-    const torch::Tensor loss = cross_entropy_sum(logits, targets) / static_cast<double>(n);
-    const bool last = micro_batch + 1 == count;
-    if (last) group.begin_gradients(trainables);  // the last backward pass completes the gradients
-    (factor == 1 ? loss : loss * factor).backward();
-    if (last) group.end_gradients();
-    const torch::Tensor right = (logits.detach().argmax(1) == torch::tensor(labels).to(device)).sum();
-    sums += torch::stack({loss.detach().to(torch::kDouble), right.to(torch::kDouble)});
   }
   sums = sums.cpu();  // this is the only place that waits for the device
   return {sums[0].item<double>(), static_cast<std::int64_t>(sums[1].item<double>())};
@@ -175,10 +178,11 @@ Trainer::Impl::Sums Trainer::Impl::forward_backward(const data::Batch& batch) {
 
 // Returns nothing if memory ran out. Then, and after an exception, the moving statistics have their values from before
 // the call, and there are no gradients.
-std::optional<Trainer::Impl::Sums> Trainer::Impl::attempt(const data::Batch& batch, const torch::Tensor& saved) {
+std::optional<Trainer::Impl::Sums> Trainer::Impl::attempt(const data::Batch& batch, Networks networks,
+                                                          const torch::Tensor& saved) {
   drop_gradients(trainables);
   try {
-    return forward_backward(batch);
+    return forward_backward(batch, networks);
   } catch (const std::exception& error) {
     drop_gradients(trainables);
     restore_statistics(saved);
@@ -208,7 +212,6 @@ Trainer::Trainer(graph::Graph graph, std::shared_ptr<nn::ParameterStore> store, 
   const std::size_t frozen_blocks = depth.count_up_to(recipe.model.freeze);
   impl.options.first_trained = depth.node_after(frozen_blocks);
   std::vector<Trainable> trainables = trainables_of(*impl.store, depth, frozen_blocks, recipe.optimizer.layer_decay);
-  impl.network = std::make_shared<nn::Network>(impl.graph, impl.store, impl.options);
   for (const Trainable& trainable : trainables) impl.trainables.push_back(trainable.tensor);
   for (const nn::ParameterStore::Entry& entry : impl.store->entries()) {
     if (entry.statistic) impl.statistics.push_back(entry.tensor);
@@ -221,11 +224,13 @@ Trainer::Trainer(graph::Graph graph, std::shared_ptr<nn::ParameterStore> store, 
 
 Trainer::~Trainer() = default;
 
-StepResult Trainer::step(const data::Batch& batch, double lr) {
+StepResult Trainer::step(const data::Batch& batch, double lr, Networks networks) {
   Impl& impl = *impl_;
   impl.check(batch);
+  EFFNET_CHECK(networks.empty() || impl.group.world() == 1);
+  if (networks.empty()) networks = Networks(&impl.own_network(), 1);
   const torch::Tensor saved = impl.saved_statistics();
-  std::optional<Impl::Sums> sums = impl.attempt(batch, saved);
+  std::optional<Impl::Sums> sums = impl.attempt(batch, networks, saved);
   while (!sums) {
     if (impl.group.world() > 1 || impl.micro_batches >= batch.n()) {
       throw environment_error("out of memory (failed to compute a micro-batch of {} images)",
@@ -234,10 +239,10 @@ StepResult Trainer::step(const data::Batch& batch, double lr) {
                                             : "a smaller data.resolution or model needs less memory");
     }
     impl.micro_batches = std::min(2 * impl.micro_batches, batch.n());
-    sums = impl.attempt(batch, saved);
+    sums = impl.attempt(batch, networks, saved);
   }
 
-  StepResult result{.loss = sums->loss, .right = sums->right, .images = batch.n()};
+  StepResult result{.loss = sums->loss, .right = sums->right, .images = batch.n() * std::ssize(networks)};
   const bool scaled = impl.precision == Precision::fp16;
   const double scale = scaled ? impl.loss_scale.scale : 1;
   std::vector<torch::Tensor> gradients = gradients_of(impl.trainables);
@@ -274,7 +279,7 @@ torch::Tensor Trainer::evaluate(const data::Batch& batch, bool averaged) {
   if (averaged && impl.average && !impl.averaged_network) {
     impl.averaged_network = std::make_shared<nn::Network>(impl.graph, impl.average, impl.options);
   }
-  nn::Network& network = averaged && impl.average ? *impl.averaged_network : *impl.network;
+  nn::Network& network = averaged && impl.average ? *impl.averaged_network : *impl.own_network();
   const std::int64_t n = batch.n();
   const std::int64_t count = std::min(impl.micro_batches, n);  // the size of training, which fits in memory
   std::vector<torch::Tensor> logits{torch::empty({0, impl.graph.classes()})};
@@ -289,7 +294,8 @@ torch::Tensor Trainer::evaluate(const data::Batch& batch, bool averaged) {
 void Trainer::on_micro_batch(std::function<void(std::int64_t)> hook) { impl_->hook = std::move(hook); }
 std::int64_t Trainer::steps() const { return impl_->steps; }
 bool Trainer::has_average() const { return impl_->average != nullptr; }
-std::string Trainer::isa() const { return impl_->network->isa(); }
+std::string Trainer::isa() const { return impl_->own_network()->isa(); }
+const nn::NetworkOptions& Trainer::network_options() const { return impl_->options; }
 std::shared_ptr<nn::ParameterStore> Trainer::weights() const { return impl_->store; }
 tensor::Weights Trainer::averaged_weights() const {
   return impl_->average ? impl_->average->weights() : impl_->store->weights();

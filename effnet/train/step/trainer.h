@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <functional>
 #include <memory>
+#include <span>
 #include <string>
 #include <utility>
 #include <vector>
@@ -22,9 +23,9 @@
 namespace effnet::train {
 
 struct StepResult {
-  double loss = 0;         // mean over this rank's part of the batch, before the update, with label smoothing
-  std::int64_t right = 0;  // images of this rank whose top-1 class is main_label() (loss.h)
-  std::int64_t images = 0;
+  double loss = 0;           // mean over this rank's part of the batch, before the update, with label smoothing
+  std::int64_t right = 0;    // images of this rank whose top-1 class is main_label() (loss.h)
+  std::int64_t images = 0;   // of this rank; each image counts once for each network of the step
   double gradient_norm = 0;  // before clipping
   bool skipped = false;      // fp16: gradients overflowed, nothing was updated; loss, right and images are 0
 };
@@ -40,6 +41,8 @@ class NotFinite : public Error {
  public:
   NotFinite(const std::string& what, std::string hint) : Error(ErrorCode::input, what, std::move(hint)) {}
 };
+
+using Networks = std::span<const std::shared_ptr<nn::Network>>;
 
 class Trainer {
  public:
@@ -65,7 +68,11 @@ class Trainer {
   //
   // With several ranks and without sync_bn, each rank normalises by its own images. After each step the moving
   // statistics are averaged over the ranks, so that all ranks have the same state after every step.
-  StepResult step(const data::Batch& batch, double lr);
+  //
+  // `networks`: networks that read the tensors of weights(), or slices of them, such as the children of a supernet. The
+  // loss is the mean of their losses. A tensor that none of them reads does not change. They need a group of one
+  // process. Empty: the network of `graph`.
+  StepResult step(const data::Batch& batch, double lr, Networks networks = {});
 
   // Returns the logits of an evaluation batch: (n, classes), float32 on the CPU. `averaged`: computes them with the
   // moving average of the weights, if there is one. Always computed in float32, so that the logits equal those of the
@@ -78,7 +85,8 @@ class Trainer {
 
   std::int64_t steps() const;
   bool has_average() const;
-  std::string isa() const;  // of the network: nn::Network::isa()
+  std::string isa() const;                            // of the network: nn::Network::isa()
+  const nn::NetworkOptions& network_options() const;  // for the networks that a caller makes for step()
   std::shared_ptr<nn::ParameterStore> weights() const;
   tensor::Weights averaged_weights() const;  // float32 on the CPU; without EMA: the current weights
 

@@ -1,0 +1,78 @@
+#include "effnet/lab/evaluators.h"
+
+#include <gmock/gmock.h>
+#include <gtest/gtest.h>
+
+#include <nlohmann/json.hpp>
+
+#include "effnet/lab/lab_testing.h"
+
+namespace effnet::lab {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::HasSubstr;
+using testkit::failure;
+using testkit::tiny_space;
+
+TEST(Evaluators, EveryEvaluatorOfTheSearchCanBeMade) {
+  for (const search::EvaluatorFacts& facts : search::evaluators()) {
+    // Without settings most cannot work; but none is unknown here.
+    const std::string why =
+        failure([&] { make_evaluator(tiny_space(), {.name = std::string(facts.name)}, testkit::place()); });
+    EXPECT_THAT(why, testing::Not(HasSubstr("has no function"))) << facts.name;
+  }
+  EXPECT_THAT(failure([] { make_evaluator(tiny_space(), {.name = "proxi"}, testkit::place()); }), HasSubstr("2 "));
+}
+
+class ProxyTest : public testing::Test {
+ protected:
+  search::Quality evaluate(const search::Trial& trial, const search::EvaluatorPlace& place) const {
+    const search::Point point(space_.choices.size(), 0);
+    const auto evaluator =
+        make_evaluator(space_, {.name = "proxy", .recipe = testkit::recipe_text(images_), .seed = 1}, place);
+    return evaluator->evaluate(search::network_of(space_, point), point, trial);
+  }
+
+  testkit::ImageFolder images_;
+  TemporaryFolder folder_;
+  search::Space space_ = tiny_space();
+};
+
+TEST_F(ProxyTest, TheQualityIsTheTop1AfterTheBudget) {
+  const search::Quality one = evaluate(testkit::trial(3), testkit::place(folder_.path()));
+  const auto details = nlohmann::json::parse(one.details);
+  EXPECT_GE(one.value, 0);
+  EXPECT_LE(one.value, 1);
+  EXPECT_DOUBLE_EQ(100 * one.value, details.at("top1"));
+  EXPECT_EQ(details.at("epochs"), 3);
+  EXPECT_TRUE(fs::is_empty(folder_.path()));
+  EXPECT_EQ(evaluate(testkit::trial(3), testkit::place(folder_.path())).value, one.value);
+}
+
+TEST_F(ProxyTest, AnotherAttemptContinuesTheTrial) {
+  const double expected = evaluate(testkit::trial(3), testkit::place(folder_.path())).value;
+  search::EvaluatorPlace place = testkit::place(folder_.path());
+  place.log = [](const std::string& line) {
+    if (line.starts_with("epoch 2")) throw std::runtime_error("killed");
+  };
+  EXPECT_THROW(evaluate(testkit::trial(3), place), std::runtime_error);
+  std::string log;
+  place.log = [&](const std::string& line) { log += line + "\n"; };
+  search::Trial second = testkit::trial(3);
+  second.attempts = 2;
+  EXPECT_EQ(evaluate(second, place).value, expected);
+  EXPECT_THAT(log, HasSubstr("resuming from"));
+  EXPECT_THAT(log, testing::Not(HasSubstr("epoch 1 of 3")));
+  EXPECT_TRUE(fs::is_empty(folder_.path()));
+}
+
+TEST_F(ProxyTest, AWrongRecipeIsAnError) {
+  EXPECT_THAT(failure([] {
+                make_evaluator(tiny_space(), {.name = "proxy", .recipe = "[train]\nepoch = 1\n"}, testkit::place());
+              }),
+              HasSubstr("3 the study's recipe:2"));
+}
+
+}  // namespace
+}  // namespace effnet::lab

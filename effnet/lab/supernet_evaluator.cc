@@ -1,0 +1,148 @@
+#include "effnet/lab/supernet_evaluator.h"
+
+#include <ATen/Parallel.h>
+
+#include <algorithm>
+#include <cmath>
+#include <nlohmann/json.hpp>
+
+#include "effnet/base/error.h"
+#include "effnet/base/interrupt.h"
+#include "effnet/data/loader.h"
+#include "effnet/graph/lower.h"
+#include "effnet/lab/images.h"
+#include "effnet/lab/supernet.h"
+#include "effnet/lab/supernet_file.h"
+#include "effnet/train/step/device.h"
+#include "effnet/train/step/images.h"
+
+namespace effnet::lab {
+namespace {
+
+// A child with weights and batch norm statistics of its own.
+struct Child {
+  std::shared_ptr<nn::ParameterStore> store;
+  std::shared_ptr<nn::Network> network;
+};
+
+struct Accuracy {
+  std::int64_t right = 0, images = 0;
+};
+
+class Children {
+ public:
+  Children(const search::Space& space, const search::EvaluatorSettings& settings, const search::EvaluatorPlace& place);
+
+  Child child(const search::Point& point) const;
+  Accuracy accuracy(const Child& child) const;
+  formats::Model model(const search::Point& point) const;
+
+ private:
+  search::Space space_;  // with the recipe's settings and the classes of the images
+  Supernet supernet_;
+  train::Recipe recipe_;
+  torch::Device device_;
+  Images images_;
+  data::LoaderOptions loader_;
+};
+
+Children::Children(const search::Space& space, const search::EvaluatorSettings& settings,
+                   const search::EvaluatorPlace& place)
+    : space_(space),
+      supernet_(read_supernet(settings.supernet, space)),
+      recipe_(settings.recipe.empty() ? supernet_.recipe : train::parse_recipe(settings.recipe, kStudyRecipe)),
+      device_(train::device_named(place.device)),
+      images_(open_images(space.base, recipe_)),
+      loader_(train::loader_options(recipe_, place.threads)) {
+  at::set_num_threads(place.threads);
+  if (images_.data.classes != supernet_.classes)
+    throw input_error("{}: trained with other classes than those of {} (got {}, expected {})", settings.supernet,
+                      recipe_.data.folder, supernet_.classes, images_.data.classes);
+  if (!images_.data.validation)
+    throw input_error("{}: no validation images (expected val/ or test/, or data.holdout)", recipe_.data.folder);
+  space_.base = images_.model.arch;
+  loader_.seed = settings.seed;
+  loader_.batch = std::max<std::int64_t>(1, recipe_.train.batch / recipe_.train.accumulate);  // fits in memory
+}
+
+// Momentum i / (i + 1) at batch i makes the moving statistics the mean over the batches so far.
+Child Children::child(const search::Point& point) const {
+  const torch::NoGradGuard no_gradients;
+  const graph::Graph graph = graph::lower(without_drops(search::network_of(space_, point)));
+  Child child{.store = nn::ParameterStore::from_weights(
+                  graph, child_weights(search::network_of(space_, point), supernet_.store)),
+              .network = {}};
+  child.store->to(device_);
+  child.network = std::make_shared<nn::Network>(
+      graph, child.store,
+      nn::NetworkOptions{.fused = recipe_.train.fused && device_.is_cpu(),
+                         .unbiased_moving_variance = recipe_.unbiased_moving_variance,
+                         .bn_momentum = std::nextafter(1.0, 0.0)});  // limited by max_momentum below
+  data::TrainingLoader loader(images_.data.train, train::training_view(recipe_, images_.model), loader_);
+  const std::int64_t batches = std::min(kStatisticsBatches, loader.batches_per_epoch());
+  for (std::int64_t i = 0; i < batches; ++i) {
+    check_interrupt();
+    const data::Batch batch = loader.next();
+    nn::ForwardContext pass{.training = true};
+    pass.max_momentum = static_cast<double>(i) / static_cast<double>(i + 1);
+    child.network->forward(train::images_of(batch, 0, batch.n(), graph.input(), device_), pass);
+  }
+  return child;
+}
+
+Accuracy Children::accuracy(const Child& child) const {
+  const torch::NoGradGuard no_gradients;
+  Accuracy result;
+  data::EvaluationLoader loader(images_.data.validation, images_.model.evaluation, loader_);
+  while (const std::optional<data::Batch> batch = loader.next()) {
+    check_interrupt();
+    const torch::Tensor images = train::images_of(*batch, 0, batch->n(), child.network->graph().input(), device_);
+    const torch::Tensor logits = child.network->forward(images, {}).to(torch::kCPU);
+    if (!logits.isfinite().all().item<bool>())
+      throw input_error("a logit is not finite (the training of the supernet has diverged)");
+    result.right += (logits.argmax(1) == torch::tensor(batch->labels)).sum().item<std::int64_t>();
+    result.images += batch->n();
+  }
+  if (result.images == 0)
+    throw input_error("no image of the validation set can be decoded (got {} corrupt images)",
+                      images_.data.validation->size());
+  return result;
+}
+
+formats::Model Children::model(const search::Point& point) const {
+  train::RunModel model = images_.model;
+  model.arch = search::network_of(space_, point);
+  formats::Model result =
+      train::finished_model(model, child(point).store->weights(), images_.data.train->classes(), recipe_);
+  result.provenance.extra["trained_by"] = "effnet search supernet";
+  return result;
+}
+
+class SupernetEvaluator final : public search::Evaluator {
+ public:
+  explicit SupernetEvaluator(Children children) : children_(std::move(children)) {}
+
+  search::Quality evaluate(const arch::ArchSpec&, const search::Point& point, const search::Trial&) override {
+    const Accuracy found = children_.accuracy(children_.child(point));
+    const double top1 = static_cast<double>(found.right) / static_cast<double>(found.images);
+    return {.value = top1, .details = nlohmann::json{{"top1", 100 * top1}, {"images", found.images}}.dump()};
+  }
+
+ private:
+  Children children_;
+};
+
+}  // namespace
+
+std::unique_ptr<search::Evaluator> make_supernet_evaluator(const search::Space& space,
+                                                           const search::EvaluatorSettings& settings,
+                                                           const search::EvaluatorPlace& place) {
+  return std::make_unique<SupernetEvaluator>(Children(space, settings, place));
+}
+
+formats::Model child_model(const search::Space& space, const search::EvaluatorSettings& settings,
+                           const search::EvaluatorPlace& place, const search::Point& point) {
+  return Children(space, settings, place).model(point);
+}
+
+}  // namespace effnet::lab

@@ -1,0 +1,55 @@
+#include "effnet/lab/supernet_file.h"
+
+#include "effnet/base/error.h"
+#include "effnet/base/text.h"
+#include "effnet/formats/safetensors.h"
+#include "effnet/lab/supernet.h"
+
+namespace effnet::lab {
+namespace {
+
+constexpr const char* kFormat = "effnet.supernet";
+constexpr const char* kFormatVersion = "1";
+constexpr const char* kSpace = "effnet.supernet.space";
+constexpr const char* kRecipe = "effnet.supernet.recipe";
+
+// Throws Error(input) without the path.
+Supernet parse_supernet(const tensor::Weights& weights, const search::Space& space) {
+  const auto text_of = [&](const char* key) -> const std::string& {
+    const auto found = weights.metadata.find(key);
+    if (found != weights.metadata.end()) return found->second;
+    throw input_error("not a supernet (got no {} in its metadata)", key).with_hint("effnet search supernet trains one");
+  };
+  if (const std::string& version = text_of(kFormat); version != kFormatVersion)
+    throw input_error("a supernet of another version (got {}, expected {})", in_quotes(version), kFormatVersion);
+  if (const std::string& text = text_of(kSpace); text != search::print(space)) {
+    const std::string name = search::parse_space(text, "the space in its metadata").name;
+    throw input_error("a supernet of another space (got {}, expected {})", in_quotes(name),
+                      name == space.name ? "the same options and base network" : in_quotes(space.name));
+  }
+  const tensor::Tensor& bias = weights.at("classifier.bias");
+  search::Space sized = space;
+  sized.base.classes = bias.dims.size() == 1 ? bias.dims[0] : 0;
+  return {.recipe = train::parse_recipe(text_of(kRecipe), "the recipe in its metadata"),
+          .classes = sized.base.classes,
+          .store = nn::ParameterStore::from_weights(supernet_graph(sized), weights)};
+}
+
+}  // namespace
+
+void write_supernet(const std::filesystem::path& file, const search::Space& space, const train::Recipe& recipe,
+                    tensor::Weights weights) {
+  weights.metadata = {{kFormat, kFormatVersion}, {kSpace, search::print(space)}, {kRecipe, train::print(recipe)}};
+  formats::write_safetensors(file, weights);
+}
+
+Supernet read_supernet(const std::filesystem::path& file, const search::Space& space) {
+  const tensor::Weights weights = formats::read_safetensors(file);
+  try {
+    return parse_supernet(weights, space);
+  } catch (const Error& error) {
+    throw error.in(file.string());
+  }
+}
+
+}  // namespace effnet::lab
