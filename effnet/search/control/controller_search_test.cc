@@ -1,17 +1,15 @@
 // What single controllers do, and that they search better than chance. All tests are exact functions of their seeds.
 #include <gtest/gtest.h>
 
-#include <nlohmann/json.hpp>
 #include <set>
 
 #include "effnet/search/control/controller_testing.h"
 #include "effnet/search/control/pareto.h"
+#include "effnet/search/json_field.h"
 #include "effnet/search/nas/toy.h"
 
 namespace effnet::search {
 namespace {
-
-using Json = nlohmann::json;
 
 constexpr int kSeeds = 20;
 // With 20 fair coins 15 or more heads have the probability 0.0207 (sign test).

@@ -3,7 +3,6 @@
 #include <gtest/gtest.h>
 
 #include <cmath>
-#include <nlohmann/json.hpp>
 
 #include "effnet/base/error.h"
 #include "effnet/search/control/controller_testing.h"
@@ -13,7 +12,6 @@ namespace effnet::search {
 namespace {
 
 using testing::HasSubstr;
-using Json = nlohmann::json;
 
 ControllerOptions small_options() {
   ControllerOptions options;

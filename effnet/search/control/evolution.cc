@@ -34,7 +34,7 @@ class Evolution final : public Controller {
     const std::ptrdiff_t leaving = std::max<std::ptrdiff_t>(0, std::ssize(members.points) - options_.population);
     members.points.erase(members.points.begin(), members.points.begin() + leaving);
     members.rewards.erase(members.rewards.begin(), members.rewards.begin() + leaving);
-    nlohmann::json text = new_state({"evolution", generation, space_});
+    Json text = new_state({"evolution", generation, space_});
     text["points"] = members.points;
     text["rewards"] = members.rewards;
     return {members.points.empty() ? random_points(space_, options_, generation, count)

@@ -91,8 +91,8 @@ class Nsga2 final : public Controller {
   }
 
   std::string write(const std::vector<Member>& members, std::int64_t generation) const {
-    nlohmann::json text = new_state({"nsga2", generation, space_});
-    for (const char* field : {"points", "qualities", "costs"}) text[field] = nlohmann::json::array();
+    Json text = new_state({"nsga2", generation, space_});
+    for (const char* field : {"points", "qualities", "costs"}) text[field] = Json::array();
     for (const Member& member : members) {
       text["points"].push_back(member.point);
       text["qualities"].push_back(member.value.quality);

@@ -95,12 +95,12 @@ class Rl final : public Controller {
   }
 
   std::string write(const Learner& learner, std::int64_t generation) const {
-    nlohmann::json text = new_state({"rl", generation, space_});
+    Json text = new_state({"rl", generation, space_});
     text["weights"] = packed(learner.weights);
     text["mean"] = packed(learner.adam.mean);
     text["square"] = packed(learner.adam.square);
     text["steps"] = learner.adam.steps;
-    text["baseline"] = learner.baseline ? nlohmann::json(*learner.baseline) : nlohmann::json();
+    text["baseline"] = learner.baseline ? Json(*learner.baseline) : Json();
     text["drawn"] = learner.drawn;
     return text.dump();
   }

@@ -12,8 +12,6 @@
 namespace effnet::search {
 namespace {
 
-using Json = nlohmann::json;
-
 constexpr std::size_t kFloatBytes = 4;
 
 // A hash of the choices with their options. The base network is left out: it does not change a controller.
@@ -38,7 +36,7 @@ void expect_same(const Json& json, const Json& expected, const char* field) {
 
 }  // namespace
 
-nlohmann::json new_state(const StateOwner& owner) {
+Json new_state(const StateOwner& owner) {
   return {{"controller", std::string(owner.controller)},
           {"generation", owner.generation},
           {"space", space_key(owner.space)}};
@@ -55,21 +53,18 @@ std::string packed(std::span<const double> numbers) {
 }
 
 StateReader::StateReader(std::string_view text, const StateOwner& owner)
-    : json_(Json::parse(text, nullptr, false)), space_(owner.space) {
-  if (!json_.is_object())
-    throw input_error("controller state: not a JSON object (got {}, expected the text of generation {})",
-                      in_quotes(text), owner.generation);
+    : json_(parse_object(text, "controller state")), space_(owner.space) {
   const Json expected = new_state(owner);
   for (const char* field : {"controller", "generation", "space"}) expect_same(json_, expected, field);
 }
 
-const nlohmann::json& StateReader::at(const char* field) const {
+const Json& StateReader::at(const char* field) const {
   const auto found = json_.find(field);
   if (found == json_.end()) throw wrong(field, "nothing", "a value");
   return *found;
 }
 
-const nlohmann::json& StateReader::array_at(const char* field) const {
+const Json& StateReader::array_at(const char* field) const {
   const Json& array = at(field);
   if (!array.is_array()) throw wrong(field, in_quotes(array.dump()), "an array");
   return array;

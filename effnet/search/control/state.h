@@ -3,13 +3,13 @@
 #pragma once
 
 #include <cstdint>
-#include <nlohmann/json.hpp>
 #include <optional>
 #include <span>
 #include <string>
 #include <string_view>
 #include <vector>
 
+#include "effnet/search/json_field.h"
 #include "effnet/search/space/space.h"
 
 namespace effnet::search {
@@ -21,7 +21,7 @@ struct StateOwner {
   const Space& space;
 };
 
-nlohmann::json new_state(const StateOwner& owner);
+Json new_state(const StateOwner& owner);
 
 // Numbers as float32, little-endian, in base64: 5.3 bytes a number, where decimal digits need about 11. Each number
 // must already have the precision of float32, so that it reads back exactly.
@@ -40,10 +40,10 @@ class StateReader {
   std::vector<double> unpacked(const char* field, std::size_t count) const;  // of packed(); finite
 
  private:
-  const nlohmann::json& at(const char* field) const;
-  const nlohmann::json& array_at(const char* field) const;
+  const Json& at(const char* field) const;
+  const Json& array_at(const char* field) const;
 
-  nlohmann::json json_;
+  Json json_;
   const Space& space_;
 };
 
