@@ -39,8 +39,14 @@ def space(tmp_path_factory):
 
 
 def arguments(space, project, file, *more):
-    return list(map(str, ["search", "supernet", space, "--data", project / "data", "--out", file, "--threads", 1, "--set", "train.epochs=12",
-                          "--set", "train.batch=24", "--set", "checkpoint.every_steps=3", *more]))
+    """The command. Options in `more` replace the defaults of this function."""
+    more = list(map(str, more))
+    words = ["search", "supernet", space]
+    for option, value in {"--data": project / "data", "--out": file, "--threads": 1}.items():
+        words += [] if option in more else [option, value]
+    for setting in ("train.epochs=12", "train.batch=24", "checkpoint.every_steps=3"):
+        words += ["--set", setting]
+    return [*map(str, words), *more]
 
 
 @pytest.fixture(scope="module")
