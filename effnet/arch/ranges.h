@@ -1,12 +1,15 @@
-// The ranges of an ArchSpec's numbers. Used to read arch files (spec.cc), to scale (scaling.cc) and to check a spec
-// that code has filled in (check()). They are far beyond all published networks. Together with the check in
-// effnet/graph/costs they keep all counts within 64 bits.
+// The ranges of an ArchSpec's numbers. Used to read arch files (spec.cc), to scale (scaling.cc), to check a spec that
+// code has filled in (check()), and to check the options of a search space. They are far beyond all published networks.
+// Together with the check in effnet/graph/costs they keep all counts within 64 bits.
 #pragma once
 
 #include <cstdint>
+#include <string>
 #include <string_view>
+#include <utility>
 
 #include "effnet/arch/spec.h"
+#include "effnet/base/error.h"
 
 namespace effnet::arch {
 
@@ -57,6 +60,15 @@ template <class Part, class Visit>
 void visit_head(Part& head, Visit visit) {
   visit("channels", head.channels, kChannelsOrNone);
   visit("min_channels", head.min_channels, kChannelsOrNone);
+}
+
+// For visit_*: throws Error(input) for a number outside its range. NaN is outside every range. `place` is before the
+// key in the message.
+inline auto range_checker(std::string place) {
+  return [place = std::move(place)](std::string_view key, const auto& value, const auto& range) {
+    if (value >= range.low && value <= range.high) return;
+    throw input_error("{}{}: out of range (got {}, expected {} to {})", place, key, value, range.low, range.high);
+  };
 }
 
 }  // namespace effnet::arch

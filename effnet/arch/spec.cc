@@ -45,14 +45,6 @@ auto reader(const TomlTable& table) {
   };
 }
 
-// For visit_*: throws for a number outside its range. NaN is outside every range.
-auto checker(std::string place) {
-  return [place = std::move(place)](std::string_view key, const auto& value, const auto& range) {
-    if (value >= range.low && value <= range.high) return;
-    throw input_error("{}{}: out of range (got {}, expected {} to {})", place, key, value, range.low, range.high);
-  };
-}
-
 StemSpec read_stem(const TomlTable& table, const ArchSpec& spec) {
   const StemSpec defaults;
   StemSpec stem;
@@ -105,11 +97,11 @@ bool has_stages(const ArchSpec& spec) {
 }  // namespace
 
 void check(const ArchSpec& spec) {
-  visit_network(spec, checker(""));
+  visit_network(spec, range_checker(""));
   check_known(kActivations, "activation", spec.activation);
   check_known(kPaddings, "padding", spec.padding);
   check_known(kDepthRoundings, "depth_rounding", spec.depth_rounding);
-  visit_stem(spec.stem, checker("stem."));
+  visit_stem(spec.stem, range_checker("stem."));
   check_known(kActivations, "stem.activation", spec.stem.activation);
   check_known(kPaddings, "stem.padding", spec.stem.padding);
   check_known(kPools, "stem.pool", spec.stem.pool);
@@ -118,8 +110,8 @@ void check(const ArchSpec& spec) {
                       kStages.high);
   }
   for (std::size_t i = 0; i < spec.stages.size(); ++i)
-    visit_stage(spec.stages[i], checker(fmt::format("stages[{}].", i)));
-  visit_head(spec.head, checker("head."));
+    visit_stage(spec.stages[i], range_checker(fmt::format("stages[{}].", i)));
+  visit_head(spec.head, range_checker("head."));
   check_known(kActivations, "head.activation", spec.head.activation);
 }
 

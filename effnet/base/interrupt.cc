@@ -2,8 +2,11 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <atomic>
+#include <chrono>
 #include <csignal>
+#include <thread>
 
 #include "effnet/base/error.h"
 
@@ -47,6 +50,19 @@ bool interrupted() noexcept { return signal_seen; }
 
 void check_interrupt() {
   if (interrupted() && deferred == 0) throw Error(ErrorCode::interrupted, "interrupted");
+}
+
+void interruptible_sleep(double seconds) {
+  using Clock = std::chrono::steady_clock;
+  using Seconds = std::chrono::duration<double>;
+  constexpr Seconds kSlice(0.05);  // a signal for another thread does not end this thread's sleep
+  const Clock::time_point end = Clock::now() + std::chrono::duration_cast<Clock::duration>(Seconds(seconds));
+  while (true) {
+    check_interrupt();
+    const Clock::time_point now = Clock::now();
+    if (now >= end) return;
+    std::this_thread::sleep_for(std::min<Seconds>(end - now, kSlice));
+  }
 }
 
 DeferInterrupts::DeferInterrupts() noexcept { ++deferred; }

@@ -9,7 +9,8 @@ namespace effnet {
 // send it. If SIGHUP is ignored (nohup), it stays ignored.
 void install_interrupt_handlers();
 bool interrupted() noexcept;
-void check_interrupt();  // throws Error(interrupted) if a signal has arrived
+void check_interrupt();                    // throws Error(interrupted) if a signal has arrived
+void interruptible_sleep(double seconds);  // throws Error(interrupted) if a signal has arrived or arrives meanwhile
 
 // execv removes all signal handlers. block_signals() makes SIGINT, SIGTERM and SIGHUP pending, also across execv, until
 // the next program has installed its handlers and calls unblock_signals().

@@ -67,6 +67,25 @@ TEST_P(Interrupt, CheckDoesNotThrowWhileInterruptsAreDeferred) {
   EXPECT_EXIT(hold(), testing::ExitedWithCode(0), "");
 }
 
+TEST_P(Interrupt, EndsASleep) {
+  const auto sleep = [signal = GetParam()] {
+    install_interrupt_handlers();
+    interruptible_sleep(0);
+    std::raise(signal);
+    {
+      const DeferInterrupts held;
+      interruptible_sleep(1e-3);
+    }
+    try {
+      interruptible_sleep(1e6);
+    } catch (const Error& error) {
+      std::exit(error.code() == ErrorCode::interrupted ? 0 : 2);
+    }
+    std::exit(1);
+  };
+  EXPECT_EXIT(sleep(), testing::ExitedWithCode(0), "");
+}
+
 INSTANTIATE_TEST_SUITE_P(Signals, Interrupt, testing::Values(SIGINT, SIGTERM));
 
 // When a terminal closes, shell and kernel may each send SIGHUP. The checkpoint must still be saved.

@@ -19,6 +19,22 @@
 #include "effnet/base/text.h"
 
 namespace effnet {
+namespace {
+
+// The words of this process's command line. Empty if /proc does not give them.
+std::vector<std::string> command_words() {
+  std::ifstream file("/proc/self/cmdline");
+  const std::string text((std::istreambuf_iterator<char>(file)), {});  // each word ends with a zero byte
+  std::vector<std::string> words;
+  for (std::size_t at = 0; at < text.size();) {
+    const std::size_t end = std::min(text.find('\0', at), text.size());
+    words.push_back(text.substr(at, end - at));
+    at = end + 1;
+  }
+  return words;
+}
+
+}  // namespace
 
 ProcessResult run_process(const std::vector<std::string>& words, Keep keep) {
   std::array<int, 2> pipe{};
@@ -62,18 +78,6 @@ ProcessResult run_process(const std::vector<std::string>& words, Keep keep) {
   check_interrupt();
   result.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   return result;
-}
-
-std::vector<std::string> command_words() {
-  std::ifstream file("/proc/self/cmdline");
-  const std::string text((std::istreambuf_iterator<char>(file)), {});  // each word ends with a zero byte
-  std::vector<std::string> words;
-  for (std::size_t at = 0; at < text.size();) {
-    const std::size_t end = std::min(text.find('\0', at), text.size());
-    words.push_back(text.substr(at, end - at));
-    at = end + 1;
-  }
-  return words;
 }
 
 std::string command_line() {

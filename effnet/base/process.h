@@ -21,8 +21,6 @@ enum class Keep { errors, output };
 // Error(interrupted) is thrown.
 ProcessResult run_process(const std::vector<std::string>& words, Keep keep = Keep::errors);
 
-// The words of this process's command line. Empty if /proc does not give them.
-std::vector<std::string> command_words();
 // The command line of this process, as one would type it in a shell; the program is its file name without the folder.
 // Empty if /proc does not give it.
 std::string command_line();

@@ -50,6 +50,21 @@ struct TomlTable::Impl {
     if (table == nullptr) return input_error("{}: {}{} is missing (expected {})", source, path, key, expected);
     return at(table->source(), fmt::format("{}{} is missing (expected {})", path, key, expected));
   }
+  // The elements of an array; empty if the key is absent. `read` returns an empty optional for a wrong element.
+  template <class Value, class Read>
+  std::vector<Value> list(std::string_view key, std::string_view expected, Read read) {
+    const toml::node* node = find(key);
+    if (node == nullptr) return {};
+    if (!node->is_array()) throw wrong(key, *node, expected);
+    std::vector<Value> values;
+    values.reserve(node->as_array()->size());
+    for (const toml::node& item : *node->as_array()) {
+      std::optional<Value> value = read(item);
+      if (!value) throw wrong(key, item, expected);
+      values.push_back(*std::move(value));
+    }
+    return values;
+  }
 };
 
 TomlTable TomlTable::parse(std::string_view text, std::string_view source) {
@@ -107,18 +122,35 @@ double TomlTable::number(std::string_view key, std::optional<double> otherwise, 
   return *value;
 }
 
+std::vector<std::string> TomlTable::texts(std::string_view key) const {
+  return impl_->list<std::string>(key, "a list of texts",
+                                  [](const toml::node& item) { return item.value_exact<std::string>(); });
+}
+
+std::vector<bool> TomlTable::booleans(std::string_view key) const {
+  return impl_->list<bool>(key, "a list of true or false",
+                           [](const toml::node& item) { return item.value_exact<bool>(); });
+}
+
 std::vector<std::int64_t> TomlTable::integers(std::string_view key, std::int64_t low, std::int64_t high) const {
-  const toml::node* node = impl_->find(key);
-  if (node == nullptr) return {};
   const std::string expected = fmt::format("a list of whole numbers from {} to {}", low, high);
-  if (!node->is_array()) throw impl_->wrong(key, *node, expected);
-  std::vector<std::int64_t> values;
-  for (const toml::node& item : *node->as_array()) {
-    const auto value = item.is_integer() ? item.value<std::int64_t>() : std::nullopt;
-    if (!value || *value < low || *value > high) throw impl_->wrong(key, item, expected);
-    values.push_back(*value);
-  }
-  return values;
+  return impl_->list<std::int64_t>(key, expected, [&](const toml::node& item) {
+    const std::optional<std::int64_t> value = item.value_exact<std::int64_t>();
+    return value && *value >= low && *value <= high ? value : std::nullopt;
+  });
+}
+
+std::vector<double> TomlTable::numbers(std::string_view key, double low, double high) const {
+  const std::string expected = fmt::format("a list of numbers from {} to {}", low, high);
+  return impl_->list<double>(key, expected, [&](const toml::node& item) {
+    const std::optional<double> value = item.is_number() ? item.value<double>() : std::nullopt;
+    return value && *value >= low && *value <= high ? value : std::nullopt;
+  });
+}
+
+bool TomlTable::is_table(std::string_view key) const {
+  const toml::node* node = impl_->find(key);
+  return node != nullptr && node->is_table();
 }
 
 TomlTable TomlTable::table(std::string_view key) const {

@@ -28,10 +28,14 @@ class TomlTable {
   std::int64_t integer(std::string_view key, std::optional<std::int64_t> otherwise, std::int64_t low,
                        std::int64_t high) const;
   double number(std::string_view key, std::optional<double> otherwise, double low, double high) const;
-  std::vector<std::int64_t> integers(std::string_view key, std::int64_t low,
-                                     std::int64_t high) const;  // empty if absent
-  TomlTable table(std::string_view key) const;                  // an empty table if absent
-  std::vector<TomlTable> tables(std::string_view key) const;    // an array of tables; empty if absent
+  // Lists of one type; empty if the key is absent.
+  std::vector<std::string> texts(std::string_view key) const;
+  std::vector<bool> booleans(std::string_view key) const;
+  std::vector<std::int64_t> integers(std::string_view key, std::int64_t low, std::int64_t high) const;
+  std::vector<double> numbers(std::string_view key, double low, double high) const;
+  bool is_table(std::string_view key) const;                  // for a key whose value may have several types
+  TomlTable table(std::string_view key) const;                // an empty table if absent
+  std::vector<TomlTable> tables(std::string_view key) const;  // an array of tables; empty if absent
 
   // Returns an error about the value of this key, which the table has: "SOURCE:LINE:COLUMN: KEY: message".
   Error error(std::string_view key, std::string_view message) const;

@@ -118,6 +118,18 @@ double parse_amount(std::string_view text, std::string_view flag) {
                     in_quotes(text));
 }
 
+std::vector<double> parse_budgets(std::string_view flag, const std::string& text) {
+  std::vector<double> budgets;
+  for (const std::string& part : split_list(text)) {
+    const double value = parse_amount(part, flag);
+    if (!budgets.empty() && value <= budgets.back())
+      throw usage_error("{}: each round needs more than the one before (got {}, expected a list such as 2,6,18)", flag,
+                        in_quotes(text));
+    budgets.push_back(value);
+  }
+  return budgets;
+}
+
 Size parse_resolution(std::string_view text) {
   const auto number = [&](std::string_view part) {
     std::int64_t value = 0;

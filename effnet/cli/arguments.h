@@ -27,6 +27,8 @@ std::array<double, 3> parse_triple(std::string_view flag, const std::string& tex
 // "390M", "1.8G", "64MiB", "1e9" -> a number above zero. K, M, G, T (or KB, MB, GB, TB) are powers of 1000; KiB, MiB,
 // GiB, TiB are powers of 1024.
 double parse_amount(std::string_view text, std::string_view flag);
+// "2,6,18": amounts above zero, each larger than the one before: the budgets of the rounds of successive halving.
+std::vector<double> parse_budgets(std::string_view flag, const std::string& text);
 // "12.5" -> milliseconds above 0, at most `high`.
 double parse_milliseconds(std::string_view flag, const std::string& text, double high);
 // "224" or "300x200" (height x width); each number is from 1 to 65535.

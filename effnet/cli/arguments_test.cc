@@ -35,6 +35,20 @@ TEST(Arguments, Lists) {
   EXPECT_EQ(split_list("a,,b,"), (std::vector<std::string>{"a", "", "b", ""}));
 }
 
+TEST(Arguments, Budgets) {
+  EXPECT_EQ(parse_budgets("--epochs", "6"), std::vector<double>{6});
+  EXPECT_EQ(parse_budgets("--epochs", "0.5,2,6"), (std::vector<double>{0.5, 2, 6}));
+  for (const char* wrong : {"6,2", "2,2"}) {
+    EXPECT_EQ(refusal([&] { parse_budgets("--epochs", wrong); }),
+              fmt::format("2 --epochs: each round needs more than the one before (got '{}', expected a list such as "
+                          "2,6,18)",
+                          wrong));
+  }
+  for (const char* wrong : {"", "2,", "0,1", "-1", "two"}) {
+    EXPECT_EQ(refusal([&] { parse_budgets("--epochs", wrong); })[0], '2') << wrong;
+  }
+}
+
 TEST(Arguments, Seeds) {
   EXPECT_EQ(parse_seed("0"), 0U);
   EXPECT_EQ(parse_seed("18446744073709551615"), std::numeric_limits<std::uint64_t>::max());

@@ -11,6 +11,7 @@
 
 #include <functional>
 #include <memory>
+#include <string>
 #include <string_view>
 #include <vector>
 
@@ -21,7 +22,8 @@ namespace effnet::cli {
 struct Globals {
   bool json = false;
   bool quiet = false;
-  std::vector<int> threads;  // empty: the cores that this process may use
+  std::vector<int> threads;             // empty: the cores that this process may use
+  std::vector<std::string> words = {};  // the whole command line, for a command that replaces this process
 };
 
 // Declare adds the sub-command's options to `command` and returns its Body, which runs after parsing. Values that the

@@ -6,10 +6,12 @@ namespace effnet::cli {
 // declare_x is defined in x.cc.
 Declare declare_models, declare_inspect, declare_scale, declare_pull, declare_import, declare_export, declare_predict,
     declare_eval, declare_data, declare_cam, declare_bench, declare_features, declare_similar, declare_probe,
-    declare_launch, declare_compare, declare_compare_models, declare_report, declare_paper, declare_doctor;
+    declare_launch, declare_compare, declare_compare_models, declare_report, declare_paper, declare_doctor,
+    declare_search;
 void exec_effnet_train(int argc, char** argv);
 void exec_gradient_cam(int argc, char** argv);
 void exec_scale_search(int argc, char** argv);
+void exec_search(int argc, char** argv);
 
 const Program& effnet_program() {
   static const Program program{
@@ -20,6 +22,7 @@ const Program& effnet_program() {
               {"inspect", "Show a network's parameters, MACs, memory and layers", declare_inspect},
               {"scale", "Scale a network by a rule, by given multipliers or to a target; compare the rules",
                declare_scale, false, exec_scale_search},
+              {"search", "Search for an architecture in a space of networks", declare_search, false, exec_search},
               {"pull", "Download published weights by name", declare_pull},
               {"import", "Convert a foreign checkpoint to a model file", declare_import},
               {"export", "Write a model's weights for other programs", declare_export},
@@ -42,7 +45,7 @@ const Program& effnet_program() {
               {"paper", "Show a table of the paper beside effnet's own values", declare_paper},
               {"doctor", "Show what this machine has, and problems", declare_doctor},
           },
-      .planned = {"quantize", "search"}};
+      .planned = {"quantize"}};
   return program;
 }
 

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <algorithm>
 #include <cerrno>
 #include <chrono>
 #include <cstring>
@@ -11,7 +12,11 @@
 namespace effnet::cli {
 namespace {
 
+// Control sequences of terminals (ECMA-48; wrapping: DEC private mode 7).
 constexpr std::string_view kClearLine = "\r\033[K";
+constexpr std::string_view kClearBelow = "\033[J";
+constexpr std::string_view kNoWrap = "\033[?7l";
+constexpr std::string_view kWrap = "\033[?7h";
 
 double now_s() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
@@ -24,7 +29,10 @@ std::string dump(const Json& document, int indent) {
 std::string json_text(const Json& document) { return dump(document, 2); }
 
 Output::Output(std::FILE* results, std::FILE* messages)
-    : results_(results), messages_(messages), terminal_(::isatty(::fileno(messages)) != 0) {}
+    : results_(results),
+      messages_(messages),
+      terminal_(::isatty(::fileno(messages)) != 0),
+      results_terminal_(::isatty(::fileno(results)) != 0) {}
 
 void Output::print(std::string_view text) {
   if (std::fwrite(text.data(), 1, text.size(), results_) != text.size() || std::fflush(results_) != 0) {
@@ -33,6 +41,13 @@ void Output::print(std::string_view text) {
 }
 
 void Output::print_json(const Json& document) { print(json_text(document) + "\n"); }
+void Output::redraw(std::string_view text) {
+  if (!results_terminal_) return;
+  const std::string up = drawn_lines_ > 0 ? fmt::format("\033[{}A", drawn_lines_) : "";
+  print(fmt::format("{}{}{}{}{}", up, kClearBelow, kNoWrap, text, kWrap));
+  drawn_lines_ = std::ranges::count(text, '\n');
+}
+
 void Output::print_json_line(const Json& element) { print(dump(element, -1) + "\n"); }
 
 void Output::error(const Error& error) {

@@ -24,6 +24,9 @@ class Output {
   // Write results. A failed write (closed pipe, full disk) throws Error(environment).
   void print(std::string_view text);
   void print_json(const Json& document);
+  // Prints a text of several lines in place of the one that the last call printed. Prints nothing if results do not go
+  // to a terminal. Lines that are too long for the terminal are cut off, so that each takes one row.
+  void redraw(std::string_view text);
   void print_json_line(const Json& element);
 
   // Write messages. Failed writes are ignored.
@@ -42,6 +45,8 @@ class Output {
   std::FILE* results_;
   std::FILE* messages_;
   bool terminal_, quiet_ = false, status_shown_ = false;
+  bool results_terminal_;
+  std::int64_t drawn_lines_ = 0;  // by redraw()
 };
 
 // Returns the text of print_json without the line end. Paths may contain any bytes, so bytes that are not UTF-8 are

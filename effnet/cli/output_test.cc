@@ -60,7 +60,7 @@ TEST(Output, FailedWriteIsAnEnvironmentError) {
   std::fclose(closed);
 }
 
-// A pseudo-terminal for messages. seen() returns what a user would see.
+// A pseudo-terminal. seen() returns what a user would see.
 class Terminal {
  public:
   Terminal() {
@@ -113,6 +113,21 @@ TEST(Output, ShowsProgressOnATerminal) {
   out.status("predict");
   EXPECT_EQ(terminal.seen(), "");
   EXPECT_EQ(results.text(), "");
+}
+
+TEST(Output, RedrawsInPlaceOnATerminal) {
+  Terminal terminal;
+  MemoryFile messages;
+  Output out(terminal.file, messages.file);
+  out.redraw("a\nb\n");
+  EXPECT_EQ(terminal.seen(), "\033[J\033[?7la\r\nb\r\n\033[?7h");
+  out.redraw("c\n");  // up by the two lines of the first text
+  EXPECT_EQ(terminal.seen(), "\033[2A\033[J\033[?7lc\r\n\033[?7h");
+  out.redraw("");
+  EXPECT_EQ(terminal.seen(), "\033[1A\033[J\033[?7l\033[?7h");
+  CapturedOutput captured;
+  captured.out.redraw("a\n");
+  EXPECT_EQ(captured.results.text(), "");
 }
 
 }  // namespace

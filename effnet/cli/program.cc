@@ -88,6 +88,7 @@ std::vector<int> thread_counts(const Globals& globals) {
 
 int run_program(int argc, char** argv, const Program& program, Output& out) {
   Globals globals;
+  globals.words.assign(argv, argv + argc);
   CLI::App app{std::string(program.description), "effnet"};
   app.set_version_flag("--version", std::string("effnet ") + kVersion);
   app.require_subcommand(1);

@@ -55,7 +55,8 @@ TEST(Program, WrongUsage) {
   };
   const Case cases[] = {
       {"inspct efficientnet_b0",
-       "effnet: error: unknown command (got 'inspct', expected models, inspect, scale, pull, import, export, predict, "
+       "effnet: error: unknown command (got 'inspct', expected models, inspect, scale, search, pull, import, export, "
+       "predict, "
        "eval, data, cam, features, similar, probe, bench, train, finetune, launch, compare, compare-models, report, "
        "paper or doctor)\nhint: did you mean effnet inspect?\n"},
       {"models --threads 1,2",

@@ -51,6 +51,7 @@ int main(int argc, char** argv) {
                         .commands = {{"train", "Train a network from a recipe", cli::declare_train},
                                      {"finetune", "Make a classifier from a folder of images", cli::declare_finetune},
                                      {"scale", "Search for scaling coefficients", cli::declare_scale_search},
+                                     {"search", "Search for an architecture", cli::declare_full_search},
                                      {"cam", "Draw class activation maps", cli::declare_gradient_cam}},
                         .planned = {}},
                        out);

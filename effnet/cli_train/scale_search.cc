@@ -1,16 +1,11 @@
 // effnet scale search BASE --study FILE --data DIR: finds the coefficients of compound scaling for a base network.
 #include <algorithm>
-#include <chrono>
-#include <cmath>
-#include <exception>
-#include <thread>
 
 #include "effnet/base/file.h"
-#include "effnet/base/interrupt.h"
-#include "effnet/base/process.h"
 #include "effnet/base/text.h"
 #include "effnet/cli/arguments.h"
 #include "effnet/cli/load.h"
+#include "effnet/cli/worker_processes.h"
 #include "effnet/cli_train/commands.h"
 #include "effnet/cli_train/scale_search.h"
 #include "effnet/lab/proxy.h"
@@ -26,34 +21,7 @@ namespace fs = std::filesystem;
 using search::ScaleSearch;
 using search::Study;
 
-constexpr double kShortestTimeout = 1;
-constexpr double kBeatsInTimeout = 6;
 constexpr double kLatencySeconds = 0.1;  // of measurement per candidate
-
-// Seconds since 1970.
-double now_s() { return std::chrono::duration<double>(std::chrono::system_clock::now().time_since_epoch()).count(); }
-
-void wait_s(double seconds) {
-  const auto end = std::chrono::steady_clock::now() + std::chrono::duration<double>(seconds);
-  while (std::chrono::steady_clock::now() < end) {
-    check_interrupt();
-    std::this_thread::sleep_for(std::chrono::milliseconds(50));
-  }
-}
-
-std::vector<double> parse_epochs(const std::string& text) {
-  std::vector<double> epochs;
-  for (const std::string& part : split_list(text)) {
-    const double value = parse_amount(part, "--epochs");
-    if (!epochs.empty() && value <= epochs.back())
-      throw usage_error(
-          "--epochs: each round needs more epochs than the one before (got {}, expected a list such as "
-          "2,6,18)",
-          in_quotes(text));
-    epochs.push_back(value);
-  }
-  return epochs;
-}
 
 // The settings of the search, without candidates.
 ScaleSearch settings_of(const ScaleSearchOptions& o) {
@@ -66,7 +34,7 @@ ScaleSearch settings_of(const ScaleSearchOptions& o) {
                      .factor = o.grid.factor,
                      .candidates = {},
                      .seeds = {},
-                     .epochs = parse_epochs(o.epochs),
+                     .epochs = parse_budgets("--epochs", o.epochs),
                      .keep = o.keep,
                      .recipe = train::print(recipe)};
   for (int seed = 1; seed <= o.seeds; ++seed) search.seeds.push_back(static_cast<std::uint64_t>(seed));
@@ -76,8 +44,7 @@ ScaleSearch settings_of(const ScaleSearchOptions& o) {
 // Makes the study if it does not exist, and returns its settings. Throws Error(usage) if it exists with other settings.
 ScaleSearch open_study(const ScaleSearchOptions& o, int threads, Output& out) {
   ScaleSearch asked = settings_of(o);
-  std::error_code ignored;
-  if (!fs::exists(o.study, ignored)) {
+  if (!Study::exists(o.study)) {
     const train::Recipe recipe = train::parse_recipe(asked.recipe, o.recipe);
     train::open_run_data(recipe, recipe.data.folder, {asked.base.resolution, asked.base.resolution});  // or throws
     const arch::Cost cost = model::cost_by_name(o.cost, threads, kLatencySeconds);
@@ -89,13 +56,14 @@ ScaleSearch open_study(const ScaleSearchOptions& o, int threads, Output& out) {
     Study::create(o.study, search::kScaleStudy, search::settings_text(asked));
     return asked;
   }
-  ScaleSearch stored = search::parse_scale_search(Study(o.study, search::kScaleStudy).settings(), o.study);
+  const Study study(o.study, search::kScaleStudy);
+  ScaleSearch stored = search::parse_scale_search(study.settings(), study.name());
   asked.candidates = stored.candidates;
   if (search::settings_text(asked) != search::settings_text(stored)) {
     throw usage_error(
         "{}: the study has other settings (got other values of BASE, --cost, --factor, --epochs, --seeds, "
         "--keep, --recipe, --set or --data)",
-        o.study)
+        study.name())
         .with_hint("continue it with the options that it was made with, or use another --study");
   }
   return stored;
@@ -104,22 +72,17 @@ ScaleSearch open_study(const ScaleSearchOptions& o, int threads, Output& out) {
 search::WorkerResult run_worker(const ScaleSearchOptions& o, const ScaleSearch& search, int threads, Output& out) {
   Study study(o.study, search::kScaleStudy);
   lab::ProxyOptions proxy{.recipe = train::parse_recipe(search.recipe, "the study's recipe"),
-                          .folder = fs::path(o.study + ".runs"),
+                          .folder = study.runs_folder(),
                           .device = o.device,
                           .threads = threads};
-  const search::Halving halving = search::halving_of(search);
-  search::WorkerOptions options{.name = search::worker_name(),
-                                .claim = {.timeout_s = o.timeout_s},
-                                .beat_s = o.timeout_s / kBeatsInTimeout,
-                                .now = now_s,
-                                .sleep = wait_s};
+  search::WorkerOptions options = worker_options(o.timeout_s);
   options.ended = [&](const search::Trial& trial) {
     out.say(fmt::format(
         "trial {} ({}, seed {}, {:g} epochs): {}", trial.id, trial.what.candidate, trial.what.seed, trial.what.budget,
         trial.state == search::TrialState::done ? fmt::format("{:.2f} %", trial.score) : "failed: " + trial.details));
   };
   const search::WorkerResult result = search::work(
-      study, search::kScaleStudy, [&](const auto& ended) { return search::next_round(halving, ended); },
+      study, search::kScaleStudy, search::plan_of(search::halving_of(search)),
       [&](const search::Trial& trial) {
         return lab::train_proxy(trial, search::network_of(search, trial.what.candidate), proxy);
       },
@@ -129,46 +92,11 @@ search::WorkerResult run_worker(const ScaleSearchOptions& o, const ScaleSearch& 
   return result;
 }
 
-// The words of this command without these options and their values.
-std::vector<std::string> words_without(const std::vector<std::string_view>& options) {
-  std::vector<std::string> kept;
-  const std::vector<std::string> words = command_words();
-  for (std::size_t i = 1; i < words.size(); ++i) {
-    const auto is_option = [&](std::string_view option) { return words[i] == option; };
-    const auto has_value = [&](std::string_view option) { return words[i].starts_with(fmt::format("{}=", option)); };
-    if (std::ranges::any_of(options, is_option)) {
-      ++i;  // the value
-    } else if (std::ranges::none_of(options, has_value) && words[i] != "--json" && words[i] != "--quiet") {
-      kept.push_back(words[i]);
-    }
-  }
-  return kept;
-}
-
-// Runs the same command in `o.workers` processes, each with one worker and its share of the threads.
-void run_workers(const ScaleSearchOptions& o, int threads) {
-  std::vector<std::string> words{fs::read_symlink("/proc/self/exe").string()};
-  for (std::string& word : words_without({"--workers", "--threads", "-o", "--out"})) words.push_back(std::move(word));
-  for (const std::string& word : {std::string("--workers=1"), std::string("--quiet"),
-                                  fmt::format("--threads={}", std::max(1, threads / o.workers))})
-    words.push_back(word);
-  std::vector<std::exception_ptr> errors(static_cast<std::size_t>(o.workers));
-  std::vector<std::thread> waiting;
-  for (std::exception_ptr& error : errors) {
-    waiting.emplace_back([&words, &error] {
-      try {
-        const ProcessResult result = run_process(words);
-        if (result.exit_code != 0)
-          throw environment_error("a worker ended with exit code {}: {}", result.exit_code, result.errors);
-      } catch (...) {
-        error = std::current_exception();
-      }
-    });
-  }
-  for (std::thread& one : waiting) one.join();
-  for (const std::exception_ptr& error : errors) {
-    if (error) std::rethrow_exception(error);
-  }
+// Runs the same command in `o.workers` processes, each with one worker.
+void run_workers_of(const ScaleSearchOptions& o, const Globals& globals) {
+  std::vector<std::string> words = words_without(globals.words, {"--workers", "--threads", "-o", "--out"});
+  words.emplace_back("--workers=1");
+  run_workers(std::move(words), o.workers, thread_count(globals));
 }
 
 // Writes the base scaled by the coefficients for phi = 1 to 7. Returns the paths.
@@ -312,12 +240,11 @@ Body declare_scale_search(CLI::App& scale, const Globals& globals) {
   return [o, &globals](Output& out) {
     turn_warnings_off();
     static_cast<void>(train::device_named(o->device, 0));
-    if (!(o->timeout_s >= kShortestTimeout))
-      throw usage_error("--timeout: out of range (got {}, expected at least {})", o->timeout_s, kShortestTimeout);
+    static_cast<void>(worker_options(o->timeout_s));  // throws for a wrong --timeout
     const int threads = thread_count(globals);
     ScaleSearchReport report{.search = open_study(*o, threads, out), .result = {}, .trials = {}, .files = {}};
     if (o->workers == 1) run_worker(*o, report.search, threads, out);
-    if (o->workers > 1) run_workers(*o, threads);
+    if (o->workers > 1) run_workers_of(*o, globals);
     report.trials = Study(o->study, search::kScaleStudy).trials();
     report.result = search::result_of(report.search, report.trials);
     if (!o->out.empty() && report.result.best) report.files = write_family(report.search, *report.result.best, o->out);

@@ -1,15 +1,13 @@
 // Blocks with a depthwise convolution: MBConv (EfficientNet, MnasNet, MobileNetV2) and the depthwise separable
 // convolution of MobileNetV1.
-#include <algorithm>
-
+#include "effnet/arch/squeeze.h"
 #include "effnet/graph/blocks.h"
 
 namespace effnet::graph {
 
-// Squeeze-and-excitation. The squeezed width is a fraction of the block's INPUT channels, not of the expanded channels.
+// Squeeze-and-excitation.
 static NodeId squeeze_excite(BlockContext& block, NodeId in) {
-  const auto squeezed = std::max<std::int64_t>(
-      1, static_cast<std::int64_t>(block.stage.se * static_cast<double>(block.shape(block.current).c)));
+  const std::int64_t squeezed = arch::squeezed_channels(block.stage.se, block.shape(block.current).c);
   const NodeId mean = block.builder.add(block.name + ".se.pool", GlobalPool{}, {in});
   const NodeId reduced =
       block.conv("se.reduce", mean, {.out_channels = squeezed, .padding = block.arch.padding, .bias = true});

@@ -22,9 +22,9 @@ constexpr double kTargetFraction = 0.985;                    // aim at the middl
 constexpr double kMinMacsRatio = 1.01;                       // stop if the bounds of the search are within 1 % in MACs
 constexpr int kRounds = 16;
 
-class TimedNetwork {
+class NetworkTimer {
  public:
-  TimedNetwork(const arch::ArchSpec& spec, int threads, ThreadPool& pool)
+  NetworkTimer(const arch::ArchSpec& spec, int threads, ThreadPool& pool)
       : graph_(graph::lower(spec)),
         session_(graph_,
                  engine::PackedWeights::pack(graph_, engine::Parameters(engine::quick_weights(graph_)),
@@ -55,10 +55,10 @@ class TimedNetwork {
 
 std::vector<Timing> time_networks(std::span<const arch::ArchSpec> specs, int threads, double seconds, int rounds) {
   ThreadPool pool(threads);
-  std::vector<std::unique_ptr<TimedNetwork>> networks;
+  std::vector<std::unique_ptr<NetworkTimer>> networks;
   for (const arch::ArchSpec& spec : specs) {
     check_interrupt();
-    networks.push_back(std::make_unique<TimedNetwork>(spec, threads, pool));
+    networks.push_back(std::make_unique<NetworkTimer>(spec, threads, pool));
   }
   for (int round = 0; round < rounds; ++round) {
     for (const auto& network : networks) network->time(seconds / rounds);

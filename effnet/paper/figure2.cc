@@ -1,37 +1,19 @@
 // Figure 2: the kinds of scaling, drawn from the graphs.
 #include <fmt/format.h>
 
-#include <cmath>
-#include <optional>
+#include <array>
+#include <numeric>
 
 #include "effnet/base/text.h"
 #include "effnet/graph/lower.h"
 #include "effnet/paper/counts.h"
 #include "effnet/paper/items.h"
+#include "effnet/report/network_boxes.h"
 
 namespace effnet::paper {
 namespace {
 
-constexpr std::size_t kStagesOfB0 = 7;
-
-// A box for each layer: as high as its output in pixels, as wide as the root of its channels. The stages are the parts;
-// stem and head have a neutral colour.
-std::vector<report::BoxRows::Box> boxes_of(const arch::ArchSpec& spec, const graph::Graph& graph) {
-  std::vector<report::BoxRows::Box> boxes;
-  const auto add = [&](const std::string& what, std::int64_t channels, std::int64_t px,
-                       std::optional<std::size_t> part) {
-    boxes.push_back({std::sqrt(static_cast<double>(channels)), static_cast<double>(px), part,
-                     fmt::format("{}: {} channels, {} px", what, channels, px)});
-  };
-  add("stem", spec.stem.channels, graph.stages.front().resolution.h, {});
-  for (std::size_t i = 0; i < graph.stages.size(); ++i) {
-    const graph::Stage& stage = graph.stages[i];
-    for (std::int64_t block = 0; block < stage.repeats; ++block)
-      add(fmt::format("stage {}, block {}", i + 2, block + 1), stage.channels, stage.resolution.h, i);
-  }
-  add("head", spec.head.channels, graph.stages.back().resolution.h, {});
-  return boxes;
-}
+constexpr std::size_t kStagesOfB0 = 7, kFirstStage = 2;  // stage 1 of Table 1 is the stem
 
 }  // namespace
 
@@ -49,7 +31,9 @@ Item figure2(const Context&) {
               .rows = {}};
   report::BoxRows drawing;
   drawing.title = "B0 scaled by width, depth, resolution and all three";
-  for (std::size_t i = 0; i < kStagesOfB0; ++i) drawing.parts.push_back(fmt::format("stage {}", i + 2));
+  std::array<std::size_t, kStagesOfB0> parts{};  // each stage is a part
+  std::iota(parts.begin(), parts.end(), std::size_t{0});
+  for (const std::size_t part : parts) drawing.parts.push_back(fmt::format("stage {}", part + kFirstStage));
   for (std::size_t i = 0; i < std::size(kKinds); ++i) {
     const Network& network = printed_cam()[kOrder[i]].network;
     const arch::ArchSpec spec = spec_of(network);
@@ -63,7 +47,7 @@ Item figure2(const Context&) {
         {kKinds[i],
          fmt::format("d={} w={} at {} px: {} blocks, {} parameters, {} MACs", network.depth, network.width,
                      spec.resolution, blocks, grouped(costs.params), in_billions(costs.macs)),
-         boxes_of(spec, graph)});
+         report::network_boxes(spec, graph, parts, kFirstStage)});
   }
   return {.id = "fig2",
           .title = "Figure 2: the kinds of scaling",
@@ -71,9 +55,7 @@ Item figure2(const Context&) {
               "The paper draws a network that is scaled in width, depth, resolution, and in all three. Here the "
               "networks are those of Table 7, drawn from their graphs.",
           .tables = {std::move(table)},
-          .drawings = {{"B0 and its scalings", report::svg(drawing),
-                        "One box for each layer, from the input to the head. The height is the layer's output size in "
-                        "pixels, the width is the root of its channels. All rows have the same scale."}},
+          .drawings = {{"B0 and its scalings", report::svg(drawing), std::string(report::kBoxesMeaning)}},
           .notes = {}};
 }
 

@@ -4,6 +4,7 @@
 
 #include <cstdint>
 
+#include "effnet/base/base64.h"
 #include "effnet/report/svg_parts.h"
 
 namespace effnet::report {
@@ -90,16 +91,7 @@ std::string shortened(std::string_view text, std::size_t max_characters) {
 }
 
 std::string data_uri(std::string_view mime, std::span<const std::byte> bytes) {
-  constexpr std::string_view kDigits = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
-  std::string out = fmt::format("data:{};base64,", mime);
-  out.reserve(out.size() + (bytes.size() + 2) / 3 * 4);
-  for (std::size_t at = 0; at < bytes.size(); at += 3) {
-    std::uint32_t group = 0;
-    for (std::size_t i = 0; i < 3; ++i)
-      group = group << 8 | (at + i < bytes.size() ? std::to_integer<std::uint32_t>(bytes[at + i]) : 0);
-    for (std::size_t i = 0; i < 4; ++i) out += at + i > bytes.size() ? '=' : kDigits[group >> (18 - 6 * i) & 63];
-  }
-  return out;
+  return fmt::format("data:{};base64,{}", mime, to_base64(bytes));
 }
 
 std::string page(std::string_view title, std::string_view head, const std::vector<Section>& sections) {

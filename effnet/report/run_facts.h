@@ -17,6 +17,7 @@
 #include "effnet/report/events.h"
 #include "effnet/report/finetune_file.h"
 #include "effnet/report/html.h"
+#include "effnet/report/page_parts.h"
 #include "effnet/report/run_findings.h"
 #include "effnet/report/run_folder.h"
 #include "effnet/report/run_report.h"
@@ -78,17 +79,6 @@ std::string augmented_views(const ReportParts& parts);                      // e
 std::string speed(const RunFacts& run, const std::optional<ModelSpeed>& measured);
 std::string configuration(const RunFacts& run);
 
-// "1 h 02 min", "3 min 05 s", "12.3 s".
-std::string duration(double seconds);
-std::string bytes_text(double bytes);      // "1.25 GiB"
-std::string rate_text(double per_second);  // "1,234", "12.3"
-
-std::string note(std::string_view text);  // a highlighted paragraph, for example the reason why a section is empty
-// A paragraph above a figure: what it shows, how to read it, what to do. `text` is HTML.
-std::string guide(std::string_view text);
-std::string named_row(std::string_view name, std::string_view value);  // a row of <dl class="rows">; both are text
-std::string figure(std::string_view title, std::string_view svg, std::string_view caption = {});  // caption: HTML
-std::string percent_text(double probability);  // "12.3 %", "&lt; 0.1 %", "?" if not finite; 0..1, HTML
 // "<img ...>" for a JPEG file, or "no image".
 std::string jpeg_image(const Jpeg& file);
 // jpeg_image() of provider(arguments...). The report is made even if an image is missing or corrupt: Error(input)

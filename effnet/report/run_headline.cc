@@ -6,10 +6,6 @@
 namespace effnet::report {
 namespace {
 
-std::string fact(std::string_view name, std::string_view value) {
-  return fmt::format("<div><dt>{}</dt><dd>{}</dd></div>\n", escaped(name), escaped(value));
-}
-
 std::string count(double number) { return fmt::format("{:.4g}", number); }
 
 std::string lead(const RunFacts& run) {

@@ -27,8 +27,10 @@ struct Point {
   double x = 0, y = 0;
 };
 
-// A point that is not finite (or beyond 1e300) is a gap in the line. If a line has more than 2000 points, only the
-// lowest and the highest point of each range of neighbouring points are drawn.
+inline constexpr std::size_t kMaxLinePoints = 2000;
+
+// A point that is not finite (or beyond 1e300) is a gap in the line. If a line has more than kMaxLinePoints points,
+// only the lowest and the highest point of each range of neighbouring points are drawn.
 struct Line {
   std::string name;  // empty: not in the legend
   std::vector<Point> points;
@@ -38,7 +40,7 @@ struct Line {
   std::optional<std::size_t> mark = {};  // index of the point that gets a ring
   bool dots = false;                     // draw a dot at each point
   bool joined = true;                    // false: no line between the points, only dots
-  // Error bars: empty, or the lower and upper end for each point. For lines of at most 2000 points.
+  // Error bars: empty, or the lower and upper end for each point. For lines of at most kMaxLinePoints points.
   std::vector<std::pair<double, double>> spread = {};
 };
 

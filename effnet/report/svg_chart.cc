@@ -9,7 +9,7 @@ namespace effnet::report {
 namespace {
 
 constexpr double kFont = 12, kMaxValue = 1e300;
-constexpr std::size_t kMaxPoints = 2000, kMaxHints = 400;
+constexpr std::size_t kMaxHints = 400;
 
 // Maps values to positions along one axis of the plot.
 class AxisScale {
@@ -75,8 +75,8 @@ std::string number(double value) {
 // Keeps the lowest and the highest point of each range of neighbouring points, in their order. If no point of a range
 // is finite, the first one is kept as a gap.
 std::vector<Point> thinned(const std::vector<Point>& points) {
-  if (points.size() <= kMaxPoints) return points;
-  const std::size_t length = (2 * points.size() + kMaxPoints - 1) / kMaxPoints;
+  if (points.size() <= kMaxLinePoints) return points;
+  const std::size_t length = (2 * points.size() + kMaxLinePoints - 1) / kMaxLinePoints;
   std::vector<Point> kept;
   for (std::size_t begin = 0; begin < points.size(); begin += length) {
     const auto part = std::span(points).subspan(begin, std::min(length, points.size() - begin));

@@ -138,7 +138,7 @@ def test_unknown_model_exits_3_with_the_nearest(effnet):
     assert "hint: did you mean efficientnet_b0?" in result.stderr
 
 
-@pytest.mark.parametrize("name", ["search", "quantize"])
+@pytest.mark.parametrize("name", ["quantize"])
 def test_planned_commands_exit_4(effnet, name):
     result = effnet(*name.split(), "whatever", "--flag")
     effnet.check_error(result, 4)

@@ -96,7 +96,7 @@ def test_workers_that_are_killed_lose_nothing(effnet, base, project, by_one, tmp
 
     def states():
         with sqlite3.connect(study) as database:
-            return [row[0] for row in database.execute("SELECT state FROM trials")]
+            return [row[0] for row in database.execute("SELECT state FROM effnet_trials")]
 
     while kills < 8:
         assert time.monotonic() < end
@@ -116,8 +116,8 @@ def test_workers_that_are_killed_lose_nothing(effnet, base, project, by_one, tmp
     assert document["complete"] and comparable(document) == comparable(by_one)
     assert document["coefficients"] == by_one["coefficients"]
     with sqlite3.connect(study) as database:
-        assert database.execute("SELECT max(attempts) FROM trials").fetchone()[0] > 1  # a killed trial was repeated
-        assert database.execute("SELECT count(*) FROM (SELECT DISTINCT generation, candidate, seed FROM trials)").fetchone()[0] == len(document["trials"])
+        assert database.execute("SELECT max(attempts) FROM effnet_trials").fetchone()[0] > 1  # a killed trial was repeated
+        assert database.execute("SELECT count(*) FROM (SELECT DISTINCT generation, candidate, seed FROM effnet_trials)").fetchone()[0] == len(document["trials"])
 
 
 def test_a_finished_study_is_shown_without_training(effnet, base, project, by_one, tmp_path):

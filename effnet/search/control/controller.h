@@ -18,9 +18,9 @@ namespace effnet::search {
 
 struct Result {
   Point point;
-  double reward = 0;   // of the objective; higher is better
-  double quality = 0;  // of the evaluator; higher is better
-  double cost = 0;     // lower is better
+  double reward = 0;    // of the objective; higher is better
+  double quality = 0;   // of the evaluator; higher is better
+  double cost = 0;      // lower is better
   bool failed = false;  // the other three numbers have no meaning
 };
 
@@ -46,23 +46,27 @@ struct ControllerOptions {
   std::int64_t population = 64;  // members; the oldest ones leave (evolution), the worst ones (nsga2)
   std::int64_t tournament = 16;  // evolution: members of which the best one becomes a parent
   double crossover = 0.9;        // nsga2: probability that a child has two parents
-  // rl (docs/reference/paper.md, section F)
-  std::int64_t hidden = 100;      // units of the LSTM
+  // rl, with the values of NASNet (Zoph et al., CVPR 2018, appendix)
+  std::int64_t hidden = 100;      // units of the LSTM, at most 1000
   double learning_rate = 3.5e-4;  // of Adam
   double entropy_weight = 1e-5;
-  double baseline_decay = 0.95;   // of the moving average of rewards
+  double baseline_decay = 0.95;  // of the moving average of rewards
   // Whether a network may be evaluated; empty: all may. The controllers draw again, at most kMostDraws times for a
   // point, and then throw Error(input).
   std::function<bool(const Point&)> accepts = {};
 };
 inline constexpr int kMostDraws = 10'000;
 
+// Throws Error(usage) for values out of range.
+void check(const ControllerOptions& options);
+
 struct ControllerKind {
   std::string_view name;  // "random", "evolution", "rl", "nsga2"
   std::string_view what;  // one line for --help
-  std::unique_ptr<Controller> (*make)(const Space& space, const ControllerOptions& options);  // keeps copies of both
+  // Keeps copies of both. Requires options that check() accepts and a space with at least one choice.
+  std::unique_ptr<Controller> (*make)(const Space& space, const ControllerOptions& options);
 };
-std::span<const ControllerKind> controller_kinds();                   // a new controller is a row in controllers.cc
-const ControllerKind& controller_kind(std::string_view name);         // throws Error(usage) with the nearest name
+std::span<const ControllerKind> controller_kinds();            // a new controller is a row in controllers.cc
+const ControllerKind& controller_kind(std::string_view name);  // throws Error(usage) with the nearest name
 
 }  // namespace effnet::search

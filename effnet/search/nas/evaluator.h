@@ -25,8 +25,8 @@ struct EvaluatorSettings {
 };
 
 struct Quality {
-  double value = 0;      // higher is better
-  std::string details;   // JSON, for reports
+  double value = 0;     // higher is better
+  std::string details;  // JSON, for reports
 };
 
 class Evaluator {
@@ -44,7 +44,7 @@ struct EvaluatorFacts {
   bool accuracy = false;    // the quality is a top-1 from 0 to 1; otherwise only the objective `limit` has a meaning
   bool needs_torch = true;  // effnet-train evaluates
 };
-std::span<const EvaluatorFacts> evaluators();                 // a new evaluator is a row, and its class
+std::span<const EvaluatorFacts> evaluators();                  // a new evaluator is a row, and its class
 const EvaluatorFacts& evaluator_facts(std::string_view name);  // throws Error(usage) with the nearest name
 
 // Where and how the evaluators of a worker run.

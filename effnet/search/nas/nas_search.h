@@ -28,11 +28,11 @@ struct NasSearch {
   Objective objective;
   std::optional<LatencyTable> latency;  // set if objective.cost is "latency"
   std::string controller = "evolution";
-  ControllerOptions control = {};       // `accepts` is set by controller_of()
+  ControllerOptions control = {};  // `accepts` is set by controller_of()
   EvaluatorSettings evaluator = {};
-  std::vector<double> budgets = {1};    // of the rounds, ascending, in the evaluator's unit
-  double keep = 1.0 / 3;                // fraction of the networks that goes to the next round
-  std::int64_t trials = 100;            // networks that the controller proposes in all
+  std::vector<double> budgets = {1};  // of the rounds, ascending, in the evaluator's unit
+  double keep = 1.0 / 3;              // fraction of the networks that goes to the next round
+  std::int64_t trials = 100;          // networks that the controller proposes in all
   std::int64_t generation_size = 16;
   // If not empty, these networks are evaluated, in one generation, and the controller is not used.
   std::vector<Point> points = {};
@@ -62,10 +62,10 @@ struct NasRow {
 };
 struct NasResult {
   std::int64_t waiting = 0, running = 0, done = 0, failed = 0;  // trials
-  std::int64_t twins = 0;            // of those done: their result was known from the same network
-  bool complete = false;             // all networks have been proposed and evaluated
-  std::vector<NasRow> best;          // of the largest budget, each network once, the highest reward first
-  std::vector<NasRow> pareto;        // of `best`: no other row has a higher quality and a lower cost; cheapest first
+  std::int64_t twins = 0;      // of those done: their result was known from the same network
+  bool complete = false;       // all networks have been proposed and evaluated
+  std::vector<NasRow> best;    // of the largest budget, each network once, the highest reward first
+  std::vector<NasRow> pareto;  // of `best`: no other row has a higher quality and a lower cost; cheapest first
 };
 NasResult result_of(const NasSearch& search, const std::vector<Trial>& trials);
 

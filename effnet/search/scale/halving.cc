@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <cmath>
 #include <map>
+#include <utility>
 
 #include "effnet/base/error.h"
 
@@ -28,16 +29,16 @@ std::vector<Scored> scores_of_round(const Halving& halving, const std::vector<Tr
     if (trial.state == TrialState::done) one.scores.push_back(trial.score);
     one.failed = one.failed || trial.state == TrialState::failed;
   }
-  struct Row {
+  struct Candidate {
     Scored scored;
     bool failed = false;
   };
-  std::vector<Row> rows;
+  std::vector<Candidate> rows;
   for (const std::string& candidate : halving.candidates) {
     const auto found = sums.find(candidate);
     if (found == sums.end()) continue;
     const std::vector<double>& scores = found->second.scores;
-    Row row{{.candidate = candidate, .seeds = std::ssize(scores)}, found->second.failed};
+    Candidate row{{.candidate = candidate, .seeds = std::ssize(scores)}, found->second.failed};
     const auto n = static_cast<double>(scores.size());
     for (const double score : scores) row.scored.mean += score / n;
     double squares = 0;
@@ -46,23 +47,23 @@ std::vector<Scored> scores_of_round(const Halving& halving, const std::vector<Tr
     rows.push_back(std::move(row));
   }
   std::ranges::stable_sort(
-      rows, [](const Row& a, const Row& b) { return a.failed != b.failed ? b.failed : a.scored.mean > b.scored.mean; });
+      rows, [](const Candidate& a, const Candidate& b) { return a.failed != b.failed ? b.failed : a.scored.mean > b.scored.mean; });
   std::vector<Scored> result;
-  for (Row& row : rows) result.push_back(std::move(row.scored));
+  for (Candidate& row : rows) result.push_back(std::move(row.scored));
   return result;
 }
 
-std::vector<NewTrial> next_round(const Halving& halving, const std::vector<Trial>& ended) {
+std::vector<NewTrial> next_round(const Halving& halving, const std::vector<Trial>& last) {
   if (halving.candidates.empty() || halving.seeds.empty() || halving.budgets.empty())
     throw usage_error("nothing to search (got {} candidates, {} seeds and {} budgets, expected at least one of each)",
                       halving.candidates.size(), halving.seeds.size(), halving.budgets.size());
   if (!(halving.keep > 0 && halving.keep <= 1))
     throw usage_error("keep: out of range (got {}, expected above 0 and at most 1)", halving.keep);
-  const std::int64_t round = ended.empty() ? 0 : ended.back().generation + 1;
+  const std::int64_t round = last.empty() ? 0 : last.back().generation + 1;
   if (round >= std::ssize(halving.budgets)) return {};
   std::vector<std::string> candidates = halving.candidates;
   if (round > 0) {
-    const std::vector<Scored> scores = scores_of_round(halving, ended, round - 1);
+    const std::vector<Scored> scores = scores_of_round(halving, last, round - 1);
     candidates.clear();
     for (const Scored& one : scores) {
       if (std::ssize(candidates) < kept(halving, std::ssize(scores)) && one.seeds > 0)
@@ -75,6 +76,12 @@ std::vector<NewTrial> next_round(const Halving& halving, const std::vector<Trial
       trials.push_back({candidate, seed, halving.budgets[static_cast<std::size_t>(round)]});
   }
   return trials;
+}
+
+Plan plan_of(Halving halving) {
+  return [halving = std::move(halving)](std::int64_t, std::string_view, const std::vector<Trial>& last) {
+    return NewGeneration{.trials = next_round(halving, last), .state = {}};
+  };
 }
 
 }  // namespace effnet::search

@@ -31,8 +31,11 @@ struct Scored {
 // with a failed trial comes after all others, because its network or its training does not work.
 std::vector<Scored> scores_of_round(const Halving& halving, const std::vector<Trial>& trials, std::int64_t round);
 
-// The plan of a study: see Plan. Throws Error(usage) if no candidate, seed or budget is given, or `keep` is not in
-// (0, 1].
-std::vector<NewTrial> next_round(const Halving& halving, const std::vector<Trial>& ended);
+// The trials of the next round; none after the last one. `last`: the trials of the round before, by id, all ended; none
+// for the first round. Trials of earlier rounds may come before them. Throws Error(usage) if no candidate, seed or
+// budget is given, or `keep` is not in (0, 1].
+std::vector<NewTrial> next_round(const Halving& halving, const std::vector<Trial>& last);
+
+Plan plan_of(Halving halving);  // the rounds as generations of a study; needs no state
 
 }  // namespace effnet::search

@@ -5,6 +5,7 @@
 
 #include "effnet/base/error.h"
 #include "effnet/base/philox.h"
+#include "effnet/search/control/percentiles.h"
 
 namespace effnet::search {
 namespace {
@@ -88,14 +89,6 @@ arch::Coefficients coefficients_at(const Shares& at, double factor) {
           std::pow(factor, std::max(0.0, 1 - at.depth - at.width) / 2)};
 }
 
-std::array<double, 2> quantiles(std::vector<double> values) {
-  std::ranges::sort(values);
-  const auto at = [&](double q) {
-    return values[static_cast<std::size_t>(q * static_cast<double>(values.size() - 1))];
-  };
-  return {at(0.025), at(0.975)};
-}
-
 // Fits samples of the observations, drawn with replacement, and stores the spread of their maxima.
 void bootstrap(const std::vector<Terms>& rows, const std::vector<double>& scores, double factor, std::uint64_t seed,
                ResponseSurface& surface) {
@@ -119,9 +112,9 @@ void bootstrap(const std::vector<Terms>& rows, const std::vector<double>& scores
     found[2].push_back(best.gamma);
   }
   if (found[0].empty()) return;
-  surface.alpha = quantiles(std::move(found[0]));
-  surface.beta = quantiles(std::move(found[1]));
-  surface.gamma = quantiles(std::move(found[2]));
+  surface.alpha = percentiles_95(std::move(found[0]));
+  surface.beta = percentiles_95(std::move(found[1]));
+  surface.gamma = percentiles_95(std::move(found[2]));
 }
 
 }  // namespace

@@ -2,26 +2,13 @@
 
 #include <algorithm>
 #include <map>
-#include <nlohmann/json.hpp>
 
 #include "effnet/base/error.h"
 #include "effnet/base/text.h"
+#include "effnet/search/json_field.h"
 
 namespace effnet::search {
 namespace {
-
-using Json = nlohmann::json;
-
-// A field of the JSON. Throws Error(input) if it is missing or has another type.
-template <class Value>
-Value field(const Json& json, const char* name) {
-  try {
-    return json.at(name).get<Value>();
-  } catch (const Json::exception&) {
-    throw input_error("settings: wrong field (got {} for {})",
-                      json.contains(name) ? in_quotes(json[name].dump()) : "nothing", name);
-  }
-}
 
 // The candidate with this text, with its factor.
 const ScaleCandidate& candidate_named(const ScaleSearch& search, const std::string& text) {
@@ -50,8 +37,7 @@ std::string settings_text(const ScaleSearch& search) {
 
 ScaleSearch parse_scale_search(std::string_view text, std::string_view source) {
   try {
-    const Json json = Json::parse(text, nullptr, false);
-    if (!json.is_object()) throw input_error("settings: not a JSON object");
+    const Json json = parse_object(text, "settings");
     ScaleSearch search{.base = arch::parse(field<std::string>(json, "base"), "base"),
                        .cost = field<std::string>(json, "cost"),
                        .factor = field<double>(json, "factor"),

@@ -23,11 +23,12 @@ struct Objective {
   double weight = -0.07;      // of the soft form, at most 0
 };
 
-// Throws Error(usage) for values out of range.
+// Throws Error(usage) for a target or a weight out of range. The name of the cost is checked by the code that computes
+// the cost.
 void check(const Objective& objective);
 
-// `quality`: what the evaluator returns, from 0 to 1 for an accuracy. Scores without a training (zero-cost) have another
-// range; with them only the form `limit` has a meaning, and the caller has to check that.
+// `quality`: what the evaluator returns, from 0 to 1 for an accuracy. Scores without a training (zero-cost) have
+// another range; with them only the form `limit` has a meaning, and the caller has to check that. `cost`: above 0.
 double reward(const Objective& objective, double quality, double cost);
 
 }  // namespace effnet::search

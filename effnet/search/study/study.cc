@@ -1,15 +1,19 @@
 #include "effnet/search/study/study.h"
 
+#include <algorithm>
+
+#include "effnet/base/digest.h"
 #include "effnet/base/error.h"
 #include "effnet/base/text.h"
 
 namespace effnet::search {
 namespace {
 
+constexpr const char* kStudyTable = "effnet_study";
 constexpr const char* kColumns =
-    "id, generation, candidate, seed, budget, state, attempts, worker, started_s, ended_s, score, details";
+    "id, generation, candidate, seed, budget, state, attempts, worker, started_s, ended_s, score, details, twin_of";
 
-Trial trial_of(const Statement& row) {
+Trial trial_of(const Row& row) {
   return {
       .id = row.integer(0),
       .generation = row.integer(1),
@@ -20,158 +24,273 @@ Trial trial_of(const Statement& row) {
       .started_s = row.number(8),
       .ended_s = row.number(9),
       .score = row.number(10),
-      .details = row.text(11)};
+      .details = row.text(11),
+      .twin_of = row.integer(12)};
 }
 
-std::string value_of(Database& database, std::string_view key) {
-  Statement query(database, "SELECT value FROM study WHERE key = ?");
-  query.bind(key);
-  if (!query.next())
-    throw input_error("{}: not a study (got no {}, expected a file that effnet has made)", database.file().string(),
-                      key);
-  return query.text(0);
+std::int64_t stored_seed(const NewTrial& what) { return static_cast<std::int64_t>(what.seed); }  // the same 64 bits
+
+// Runs `body` in a transaction that may write; again from the beginning if the connection is lost.
+template <class Body>
+auto write(Database& database, const Body& body) -> decltype(body()) {
+  return database.retry([&] {
+    Transaction transaction(database);
+    auto result = body();
+    transaction.commit();
+    return result;
+  });
 }
 
-bool has_table(Database& database, std::string_view table) {
-  Statement query(database, "SELECT 1 FROM sqlite_master WHERE type = 'table' AND name = ?");
-  return query.bind(table).next();
+std::string value_of(Database& database, std::string_view table, std::string_view key) {
+  std::optional<std::string> value;
+  database.run(fmt::format("SELECT value FROM {} WHERE key = $1", table), {std::string(key)},
+               [&](const Row& row) { value = row.text(0); });
+  if (!value) throw input_error("{}: not a study (got no {}, expected one that effnet has made)", database.name(), key);
+  return *std::move(value);
+}
+
+std::vector<Trial> select(Database& database, std::string_view condition, const std::vector<Value>& values) {
+  const std::string sql = fmt::format("SELECT {} FROM effnet_trials t WHERE {} ORDER BY id", kColumns, condition);
+  return database.retry([&] {
+    std::vector<Trial> trials;
+    database.run(sql, values, [&](const Row& row) { trials.push_back(trial_of(row)); });
+    return trials;
+  });
+}
+
+std::optional<Trial> first(Database& database, std::string_view condition, const std::vector<Value>& values) {
+  std::optional<Trial> trial;
+  database.run(fmt::format("SELECT {} FROM effnet_trials t WHERE {} ORDER BY id LIMIT 1", kColumns, condition), values,
+               [&](const Row& row) { trial = trial_of(row); });
+  return trial;
+}
+
+std::int64_t number_of_generations(Database& database) {
+  std::int64_t count = 0;
+  database.run("SELECT COALESCE(MAX(generation), -1) + 1 FROM effnet_trials", {},
+               [&](const Row& row) { count = row.integer(0); });
+  return count;
 }
 
 // Makes the tables of a new study.
 void fill(Database& database, std::string_view kind, std::string_view settings) {
-  Transaction transaction(database);
-  database.run("CREATE TABLE study (key TEXT PRIMARY KEY, value TEXT NOT NULL)");
+  if (database.has_table(kStudyTable)) {
+    throw usage_error("{}: the study exists (expected a schema without a study)", database.name())
+        .with_hint("a study is never overwritten: use another schema, or continue the study");
+  }
+  database.run("CREATE TABLE effnet_study (key TEXT PRIMARY KEY, value TEXT NOT NULL)");
   database.run(
-      "CREATE TABLE trials (id INTEGER PRIMARY KEY, generation INTEGER NOT NULL, candidate TEXT NOT NULL, "
-      "seed INTEGER NOT NULL, budget REAL NOT NULL, state TEXT NOT NULL DEFAULT 'waiting', "
-      "attempts INTEGER NOT NULL DEFAULT 0, worker TEXT NOT NULL DEFAULT '', beat_s REAL NOT NULL DEFAULT 0, "
-      "started_s REAL NOT NULL DEFAULT 0, ended_s REAL NOT NULL DEFAULT 0, score REAL NOT NULL DEFAULT 0, "
-      "details TEXT NOT NULL DEFAULT '')");
-  database.run("CREATE INDEX trials_by_state ON trials (state, id)");
-  Statement insert(database, "INSERT INTO study VALUES (?, ?)");
-  insert.bind("version").bind(std::to_string(Study::kVersion)).run();
-  insert.bind("kind").bind(kind).run();
-  insert.bind("settings").bind(settings).run();
-  insert.bind("generations").bind("0").run();
-  transaction.commit();
+      "CREATE TABLE effnet_trials (id INTEGER PRIMARY KEY, generation INTEGER NOT NULL, candidate TEXT NOT NULL, "
+      "seed BIGINT NOT NULL, budget DOUBLE PRECISION NOT NULL, state TEXT NOT NULL DEFAULT 'waiting', "
+      "attempts INTEGER NOT NULL DEFAULT 0, worker TEXT NOT NULL DEFAULT '', "
+      "beat_s DOUBLE PRECISION NOT NULL DEFAULT 0, started_s DOUBLE PRECISION NOT NULL DEFAULT 0, "
+      "ended_s DOUBLE PRECISION NOT NULL DEFAULT 0, score DOUBLE PRECISION NOT NULL DEFAULT 0, "
+      "details TEXT NOT NULL DEFAULT '', twin_of INTEGER NOT NULL DEFAULT 0)");
+  database.run("CREATE INDEX effnet_trials_by_state ON effnet_trials (state, id)");
+  database.run("CREATE INDEX effnet_trials_by_generation ON effnet_trials (generation, id)");
+  database.run("CREATE INDEX effnet_trials_twins ON effnet_trials (candidate, seed, budget, state)");
+  const std::vector<std::pair<std::string, std::string>> rows{{"version", std::to_string(Study::kVersion)},
+                                                              {"kind", std::string(kind)},
+                                                              {"settings", std::string(settings)},
+                                                              {"state", ""}};
+  for (const auto& [key, value] : rows) database.run("INSERT INTO effnet_study VALUES ($1, $2)", {key, value});
+}
+
+// Adds trials in statements of up to kRows rows, because each statement costs a message to the server and back.
+void insert(Database& database, std::int64_t generation, std::span<const NewTrial> trials) {
+  constexpr std::size_t kRows = 50, kValues = 5;
+  std::int64_t id = 0;
+  database.run("SELECT COALESCE(MAX(id), 0) FROM effnet_trials", {}, [&](const Row& row) { id = row.integer(0); });
+  while (!trials.empty()) {
+    const std::span<const NewTrial> some = trials.first(std::min(kRows, trials.size()));
+    trials = trials.subspan(some.size());
+    std::string sql = "INSERT INTO effnet_trials (id, generation, candidate, seed, budget) VALUES ";
+    std::vector<Value> values;
+    values.reserve(kValues * some.size());
+    for (const NewTrial& one : some) {
+      EFFNET_CHECK(one.candidate.size() <= kLongestCandidate);
+      const std::size_t n = values.size();
+      sql += fmt::format("{}(${}, ${}, ${}, ${}, ${})", n == 0 ? "" : ", ", n + 1, n + 2, n + 3, n + 4, n + 5);
+      values.insert(values.end(), {++id, generation, one.candidate, stored_seed(one), one.budget});
+    }
+    database.run(sql, values);
+  }
+}
+
+// Ends all waiting twins of a trial if one of them is done. Returns false if none is.
+bool end_twins(Database& database, const NewTrial& what, double now_s) {
+  const std::optional<Trial> done =
+      first(database, "candidate = $1 AND seed = $2 AND budget = $3 AND state = 'done' AND twin_of = 0",
+            {what.candidate, stored_seed(what), what.budget});
+  if (!done) return false;
+  database.run(
+      "UPDATE effnet_trials SET state = 'done', score = $1, details = $2, started_s = $3, ended_s = $4, twin_of = $5 "
+      "WHERE candidate = $6 AND seed = $7 AND budget = $8 AND state = 'waiting'",
+      {done->score, done->details, now_s, now_s, done->id, what.candidate, stored_seed(what), what.budget});
+  return true;
+}
+
+// The trial that this worker may start now.
+std::optional<Trial> find_startable(Database& database, double dead_before, double now_s) {
+  if (std::optional<Trial> dead = first(database, "state = 'running' AND beat_s < $1", {dead_before})) return dead;
+  while (true) {
+    std::optional<Trial> waiting =
+        first(database,
+              "state = 'waiting' AND NOT EXISTS (SELECT 1 FROM effnet_trials r WHERE r.candidate = t.candidate AND "
+              "r.seed = t.seed AND r.budget = t.budget AND r.state = 'running')",
+              {});
+    if (!waiting || !end_twins(database, waiting->what, now_s)) return waiting;
+  }
 }
 
 }  // namespace
 
-void Study::create(const std::filesystem::path& file, std::string_view kind, std::string_view settings) {
-  Database database(file, Database::Open::create);
-  try {
-    fill(database, kind, settings);
-  } catch (const Error&) {  // no space, for example: leave no half study
-    std::error_code ignored;
-    for (const char* suffix : {"", "-wal", "-shm", "-journal"})
-      std::filesystem::remove(file.string() + suffix, ignored);
-    throw;
-  }
+bool Study::exists(const std::string& where) { return database_exists(where, kStudyTable); }
+
+void Study::create(const std::string& where, std::string_view kind, std::string_view settings) {
+  create_database(where, [&](Database& database) { fill(database, kind, settings); });
 }
 
-Study::Study(const std::filesystem::path& file, std::string_view kind) : database_(file, Database::Open::existing) {
-  if (!has_table(database_, "study") || !has_table(database_, "trials"))
-    throw input_error("{}: not a study (got a database without trials, expected a file that effnet has made)",
-                      file.string());
-  if (const std::string version = value_of(database_, "version"); version != std::to_string(kVersion)) {
-    throw input_error("{}: a study of another version (got {}, expected {})", file.string(), in_quotes(version),
-                      kVersion)
-        .with_hint("the effnet that made it can read it");
-  }
-  if (const std::string found = value_of(database_, "kind"); found != kind)
-    throw input_error("{}: a study of another search (got {}, expected {})", file.string(), in_quotes(found),
-                      in_quotes(kind));
-  settings_ = value_of(database_, "settings");
+Study::Study(const std::string& where, std::string_view kind, const WaitOptions& waiting)
+    : Study(open_database(where, waiting), kind) {}
+
+Study::Study(std::unique_ptr<Database> database, std::string_view kind) : database_(std::move(database)) {
+  Database& d = *database_;
+  d.retry([&] {
+    const bool current = d.has_table(kStudyTable);
+    if (!current && !(d.has_table("study") && d.has_table("trials"))) {  // the tables of version 1
+      throw input_error("{}: not a study (got a database without trials, expected one that effnet has made)", d.name());
+    }
+    const char* const table = current ? kStudyTable : "study";
+    if (const std::string version = value_of(d, table, "version"); version != std::to_string(kVersion)) {
+      throw input_error("{}: a study of another version (got {}, expected {})", d.name(), in_quotes(version), kVersion)
+          .with_hint("the effnet that made it can read it");
+    }
+    if (const std::string found = value_of(d, table, "kind"); found != kind)
+      throw input_error("{}: a study of another search (got {}, expected {})", d.name(), in_quotes(found),
+                        in_quotes(kind));
+    settings_ = value_of(d, table, "settings");
+  });
 }
 
-std::vector<Trial> Study::trials() {
-  Statement query(database_, fmt::format("SELECT {} FROM trials ORDER BY id", kColumns));
-  std::vector<Trial> result;
-  while (query.next()) result.push_back(trial_of(query));
-  return result;
+std::filesystem::path Study::runs_folder() const {
+  if (!is_server(where())) return where() + ".runs";
+  constexpr std::size_t kDigits = 16;
+  Digest digest;
+  digest.add(name());
+  return fmt::format("effnet-{}.runs", digest.hex().substr(0, kDigits));
+}
+
+std::vector<Trial> Study::trials() { return select(*database_, "TRUE", {}); }
+
+std::vector<Trial> Study::trials_of(std::int64_t generation) {
+  return select(*database_, "generation = $1", {generation});
+}
+
+TrialCounts Study::counts() {
+  return database_->retry([&] {
+    TrialCounts counts;
+    database_->run("SELECT state, COUNT(*) FROM effnet_trials GROUP BY state", {}, [&](const Row& row) {
+      const TrialState state = named_in(kTrialStates, row.text(0), "state");
+      (state == TrialState::waiting   ? counts.waiting
+       : state == TrialState::running ? counts.running
+       : state == TrialState::done    ? counts.done
+                                      : counts.failed) = row.integer(1);
+    });
+    return counts;
+  });
 }
 
 std::int64_t Study::generations() {
-  Statement query(database_, "SELECT CAST(value AS INTEGER) FROM study WHERE key = 'generations'");
-  query.next();
-  return query.integer(0);
+  return database_->retry([&] { return number_of_generations(*database_); });
 }
 
-bool Study::add_generation(std::int64_t generation, std::span<const NewTrial> trials) {
+std::string Study::state() {
+  return database_->retry([&] { return value_of(*database_, kStudyTable, "state"); });
+}
+
+std::optional<PlanInput> Study::plan_input() {
+  std::optional<PlanInput> input;
+  database_->retry([&] {
+    // One statement, so that number and state belong together.
+    return database_->run(
+        "SELECT (SELECT COALESCE(MAX(generation), -1) + 1 FROM effnet_trials), "
+        "(SELECT value FROM effnet_study WHERE key = 'state') "
+        "WHERE NOT EXISTS (SELECT 1 FROM effnet_trials WHERE state IN ('waiting', 'running'))",
+        {}, [&](const Row& row) { input = PlanInput{.generation = row.integer(0), .state = row.text(1), .last = {}}; });
+  });
+  if (input && input->generation > 0) input->last = trials_of(input->generation - 1);  // ended: they do not change
+  return input;
+}
+
+bool Study::add_generation(std::int64_t generation, std::span<const NewTrial> trials, std::string_view state) {
   EFFNET_CHECK(!trials.empty());
-  Transaction transaction(database_);
-  if (generations() != generation) return false;
-  Statement insert(database_, "INSERT INTO trials (generation, candidate, seed, budget) VALUES (?, ?, ?, ?)");
-  for (const NewTrial& one : trials)
-    insert.bind(generation).bind(one.candidate).bind(static_cast<std::int64_t>(one.seed)).bind(one.budget).run();
-  Statement count(database_, "UPDATE study SET value = ? WHERE key = 'generations'");
-  count.bind(std::to_string(generation + 1)).run();
-  transaction.commit();
-  return true;
+  return write(*database_, [&] {
+    if (number_of_generations(*database_) != generation) return false;
+    insert(*database_, generation, trials);
+    database_->run("UPDATE effnet_study SET value = $1 WHERE key = 'state'", {std::string(state)});
+    return true;
+  });
 }
 
 std::optional<Trial> Study::claim(std::string_view worker, double now_s, const ClaimOptions& options) {
-  Transaction transaction(database_);
   const double dead_before = now_s - options.timeout_s;
-  Statement give_up(database_,
-                    "UPDATE trials SET state = 'failed', ended_s = ?, details = 'the worker died at each attempt' "
-                    "WHERE state = 'running' AND beat_s < ? AND attempts >= ?");
-  give_up.bind(now_s).bind(dead_before).bind(std::int64_t{options.most_attempts}).run();
-  std::optional<Trial> trial;
-  {
-    Statement query(database_, fmt::format("SELECT {} FROM trials WHERE state = 'waiting' OR (state = 'running' AND "
-                                           "beat_s < ?) ORDER BY id LIMIT 1",
-                                           kColumns));
-    if (query.bind(dead_before).next()) trial = trial_of(query);
-  }
-  if (trial) {
+  const std::string name(worker);
+  return write(*database_, [&]() -> std::optional<Trial> {
+    Database& d = *database_;
+    // An earlier call whose answer was lost.
+    if (std::optional<Trial> held = first(d, "state = 'running' AND worker = $1 AND started_s = $2", {name, now_s}))
+      return held;
+    d.run(
+        "UPDATE effnet_trials SET state = 'failed', ended_s = $1, details = 'the worker died at each attempt' "
+        "WHERE state = 'running' AND beat_s < $2 AND attempts >= $3",
+        {now_s, dead_before, std::int64_t{options.most_attempts}});
+    std::optional<Trial> trial = find_startable(d, dead_before, now_s);
+    if (!trial) return trial;
     trial->state = TrialState::running;
-    trial->worker = worker;
+    trial->worker = name;
     trial->started_s = now_s;
     ++trial->attempts;
-    Statement update(database_,
-                     "UPDATE trials SET state = 'running', worker = ?, beat_s = ?, started_s = ?, attempts = ? "
-                     "WHERE id = ?");
-    update.bind(worker).bind(now_s).bind(now_s).bind(std::int64_t{trial->attempts}).bind(trial->id).run();
-  }
-  transaction.commit();
-  return trial;
+    d.run(
+        "UPDATE effnet_trials SET state = 'running', worker = $1, beat_s = $2, started_s = $3, attempts = $4 "
+        "WHERE id = $5",
+        {name, now_s, now_s, std::int64_t{trial->attempts}, trial->id});
+    return trial;
+  });
 }
 
 bool Study::beat(std::int64_t id, std::string_view worker, double now_s) {
-  Statement update(database_, "UPDATE trials SET beat_s = ? WHERE id = ? AND worker = ? AND state = 'running'");
-  update.bind(now_s).bind(id).bind(worker).run();
-  return database_.changed_rows() == 1;
+  return write(*database_, [&] {
+    return database_->run("UPDATE effnet_trials SET beat_s = $1 WHERE id = $2 AND worker = $3 AND state = 'running'",
+                          {now_s, id, std::string(worker)}) == 1;
+  });
 }
 
 bool Study::finish(std::int64_t id, std::string_view worker, double score, std::string_view details, double now_s) {
-  Statement update(database_,
-                   "UPDATE trials SET state = 'done', score = ?, details = ?, ended_s = ? "
-                   "WHERE id = ? AND worker = ? AND state = 'running'");
-  update.bind(score).bind(details).bind(now_s).bind(id).bind(worker).run();
-  return database_.changed_rows() == 1;
+  return write(*database_, [&] {
+    return database_->run(
+               "UPDATE effnet_trials SET state = 'done', score = $1, details = $2, ended_s = $3 "
+               "WHERE id = $4 AND worker = $5 AND (state = 'running' OR (state = 'done' AND ended_s = $6))",
+               {score, std::string(details), now_s, id, std::string(worker), now_s}) == 1;
+  });
 }
 
 bool Study::fail(std::int64_t id, std::string_view worker, std::string_view error, double now_s) {
-  Statement update(database_,
-                   "UPDATE trials SET state = 'failed', details = ?, ended_s = ? "
-                   "WHERE id = ? AND worker = ? AND state = 'running'");
-  update.bind(error).bind(now_s).bind(id).bind(worker).run();
-  return database_.changed_rows() == 1;
+  return write(*database_, [&] {
+    return database_->run(
+               "UPDATE effnet_trials SET state = 'failed', details = $1, ended_s = $2 "
+               "WHERE id = $3 AND worker = $4 AND (state = 'running' OR (state = 'failed' AND ended_s = $5))",
+               {one_line(error), now_s, id, std::string(worker), now_s}) == 1;
+  });
 }
 
 bool Study::release(std::int64_t id, std::string_view worker) {
-  Statement update(database_,
-                   "UPDATE trials SET state = 'waiting', worker = '', attempts = attempts - 1 "
-                   "WHERE id = ? AND worker = ? AND state = 'running'");
-  update.bind(id).bind(worker).run();
-  return database_.changed_rows() == 1;
-}
-
-bool Study::is_idle() {
-  Statement query(database_, "SELECT 1 FROM trials WHERE state IN ('waiting', 'running') LIMIT 1");
-  return !query.next();
+  return write(*database_, [&] {
+    return database_->run(
+               "UPDATE effnet_trials SET state = 'waiting', worker = '', attempts = attempts - 1 "
+               "WHERE id = $1 AND worker = $2 AND state = 'running'",
+               {id, std::string(worker)}) == 1;
+  });
 }
 
 }  // namespace effnet::search

@@ -2,25 +2,28 @@
 
 #include <unistd.h>
 
-#include <array>
+#include <atomic>
+#include <chrono>
 #include <cmath>
 #include <condition_variable>
 #include <mutex>
+#include <optional>
 #include <random>
 #include <thread>
 
 #include "effnet/base/error.h"
+#include "effnet/base/interrupt.h"
+#include "effnet/base/process.h"
 
 namespace effnet::search {
 namespace {
 
-// Repeats the heartbeat of one trial while the object exists.
+// Repeats the heartbeat of the worker's trial every `beat_s` seconds. Short trials end without one, so that their
+// worker needs no second connection.
 class Heart {
  public:
-  Heart(const Study& study, std::string_view kind, std::int64_t trial, const WorkerOptions& options)
-      : thread_([this, file = study.file(), kind = std::string(kind), trial, &options] {
-          run(file, kind, trial, options);
-        }) {}
+  Heart(const Study& study, std::string_view kind, const WorkerOptions& options)
+      : where_(study.where()), kind_(kind), options_(options), thread_([this] { run(); }) {}
   ~Heart() {
     {
       const std::lock_guard lock(mutex_);
@@ -32,37 +35,63 @@ class Heart {
   Heart(const Heart&) = delete;
   Heart& operator=(const Heart&) = delete;
 
+  void beat_for(std::int64_t trial) { trial_ = trial; }
+  void rest() { trial_ = kNone; }
+
  private:
-  void run(const std::filesystem::path& file, const std::string& kind, std::int64_t trial,
-           const WorkerOptions& options) {
-    try {
-      Study study(file, kind);
-      std::unique_lock lock(mutex_);
-      while (!changed_.wait_for(lock, std::chrono::duration<double>(options.beat_s), [&] { return stopped_; })) {
-        if (!study.beat(trial, options.name, options.now())) return;
+  static constexpr std::int64_t kNone = 0;
+
+  void run() {
+    std::optional<Study> study;
+    std::unique_lock lock(mutex_);
+    while (!changed_.wait_for(lock, std::chrono::duration<double>(options_.beat_s), [&] { return stopped_; })) {
+      const std::int64_t trial = trial_;
+      if (trial == kNone) continue;
+      try {
+        // A lost connection is not waited for: the next heartbeat makes a new one.
+        if (!study) study.emplace(where_, kind_, WaitOptions{.reconnections = 0});
+        study->beat(trial, options_.name, options_.now());
+      } catch (const Error&) {
+        // Without heartbeats another worker takes the trial over, which is right if the study cannot be reached.
+        study.reset();
       }
-    } catch (const Error&) {
-      // Without heartbeats another worker takes the trial over, which is right if the study cannot be reached.
     }
   }
 
+  const std::string where_, kind_;
+  const WorkerOptions& options_;
+  std::atomic<std::int64_t> trial_ = kNone;
   std::mutex mutex_;
   std::condition_variable changed_;
   bool stopped_ = false;
-  std::thread thread_;
+  std::thread thread_;  // last, because it uses the other members
 };
 
-// Evaluates the trial and stores its end.
-void run_trial(Study& study, std::string_view kind, Trial trial, const Evaluate& evaluate, const WorkerOptions& options,
+// The heart beats for the trial while the object exists.
+class Beating {
+ public:
+  Beating(Heart& heart, std::int64_t trial) : heart_(heart) { heart_.beat_for(trial); }
+  ~Beating() { heart_.rest(); }
+  Beating(const Beating&) = delete;
+  Beating& operator=(const Beating&) = delete;
+
+ private:
+  Heart& heart_;
+};
+
+// Evaluates the trial and stores its end. The heart beats until the end is stored, because that can take a while if the
+// connection is lost.
+void run_trial(Study& study, Heart& heart, Trial trial, const Evaluate& evaluate, const WorkerOptions& options,
                WorkerResult& result) {
+  const Beating beating(heart, trial.id);
   std::string error;
   Evaluation evaluation;
   try {
-    const Heart heart(study, kind, trial.id, options);
     evaluation = evaluate(trial);
     if (!std::isfinite(evaluation.score)) error = fmt::format("the score is {}", evaluation.score);
   } catch (const Error& failure) {
     if (failure.code() == ErrorCode::interrupted) {
+      const DeferInterrupts defer;  // the signal must not end this too
       study.release(trial.id, options.name);
       throw;
     }
@@ -72,6 +101,7 @@ void run_trial(Study& study, std::string_view kind, Trial trial, const Evaluate&
   trial.state = error.empty() ? TrialState::done : TrialState::failed;
   trial.score = evaluation.score;
   trial.details = error.empty() ? evaluation.details : error;
+  const DeferInterrupts defer;  // a result that exists is stored
   const bool held = error.empty() ? study.finish(trial.id, options.name, trial.score, trial.details, trial.ended_s)
                                   : study.fail(trial.id, options.name, error, trial.ended_s);
   ++(!held ? result.lost : error.empty() ? result.done : result.failed);
@@ -80,29 +110,30 @@ void run_trial(Study& study, std::string_view kind, Trial trial, const Evaluate&
 
 }  // namespace
 
-std::string worker_name() {
-  std::array<char, 256> host{};
-  if (::gethostname(host.data(), host.size() - 1) != 0) host[0] = '\0';
-  return fmt::format("{}-{}-{:08x}", host.data(), ::getpid(), std::random_device{}());
-}
+std::string worker_name() { return fmt::format("{}-{}-{:08x}", host_name(), ::getpid(), std::random_device{}()); }
 
 WorkerResult work(Study& study, std::string_view kind, const Plan& plan, const Evaluate& evaluate,
                   const WorkerOptions& options) {
   WorkerResult result;
-  while (true) {
+  Heart heart(study, kind, options);
+  const auto limit_reached = [&] {
+    return options.most_trials > 0 && result.done + result.failed + result.lost >= options.most_trials;
+  };
+  while (!limit_reached()) {
     if (const std::optional<Trial> trial = study.claim(options.name, options.now(), options.claim)) {
-      run_trial(study, kind, *trial, evaluate, options, result);
+      run_trial(study, heart, *trial, evaluate, options, result);
       continue;
     }
-    const std::int64_t generations = study.generations();
-    if (!study.is_idle()) {
+    const std::optional<PlanInput> input = study.plan_input();
+    if (!input) {
       options.sleep(options.poll_s);
       continue;
     }
-    const std::vector<NewTrial> next = plan(study.trials());
-    if (next.empty()) return result;
-    study.add_generation(generations, next);  // false: another worker has added it
+    const NewGeneration next = plan(input->generation, input->state, input->last);
+    if (next.trials.empty()) return result;
+    study.add_generation(input->generation, next.trials, next.state);  // false: another worker has added it
   }
+  return result;
 }
 
 }  // namespace effnet::search

@@ -2,9 +2,10 @@
 // last one have ended. Any number of workers, in any number of processes, may run on one study.
 #pragma once
 
+#include <cstdint>
 #include <functional>
-#include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "effnet/search/study/study.h"
@@ -20,16 +21,25 @@ struct Evaluation {
 // Error(interrupted) after a signal; any other Error makes the trial fail, with its message.
 using Evaluate = std::function<Evaluation(const Trial&)>;
 
-// Returns the trials of the next generation, or no trials if the search has ended. `ended`: all trials so far, done or
-// failed, by id. Must be a pure function, because another worker may call it with the same trials.
-using Plan = std::function<std::vector<NewTrial>(const std::vector<Trial>& ended)>;
+// What a plan returns.
+struct NewGeneration {
+  std::vector<NewTrial> trials;  // none: the search has ended
+  std::string state;             // for the plan of the next generation; any text in UTF-8
+};
+
+// Plans generation `generation`, which counts from 0. `state`: what the plan of the generation before returned; empty
+// for generation 0. `last`: the trials of the generation before, done or failed, by id; none for generation 0. Must be
+// a pure function, because another worker may call it with the same arguments.
+using Plan =
+    std::function<NewGeneration(std::int64_t generation, std::string_view state, const std::vector<Trial>& last)>;
 
 struct WorkerOptions {
   std::string name;  // different for each worker; worker_name() makes one
   ClaimOptions claim = {};
   double beat_s = 20;                            // time between two heartbeats; well below claim.timeout_s
   double poll_s = 1;                             // how long to wait if only other workers have trials
-  std::function<double()> now;                   // seconds since 1970
+  std::int64_t most_trials = 0;                  // the worker ends after so many trials; 0: no limit
+  std::function<double()> now;                   // seconds since 1970; also called by the thread of the heartbeat
   std::function<void(double)> sleep;             // waits so many seconds; throws Error(interrupted) after a signal
   std::function<void(const Trial&)> ended = {};  // called after each trial of this worker, with its result
 };
@@ -40,8 +50,10 @@ struct WorkerResult {
 
 std::string worker_name();  // host, process, and a random number
 
-// Works until the search has ended. Throws Error(interrupted) after a signal; the trial then waits again. Heartbeats
-// come from a thread with a connection of its own.
+// Works until the search has ended, or the worker has evaluated `most_trials` trials. Throws Error(interrupted) after a
+// signal; the trial then waits again. If the connection to a server is lost during an evaluation, the evaluation goes
+// on and its result is stored when the server is back (see WaitOptions). Heartbeats come from a thread with a
+// connection of its own.
 WorkerResult work(Study& study, std::string_view kind, const Plan& plan, const Evaluate& evaluate,
                   const WorkerOptions& options);
 

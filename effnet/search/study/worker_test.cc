@@ -1,16 +1,15 @@
 #include "effnet/search/study/worker.h"
 
 #include <gmock/gmock.h>
-#include <gtest/gtest.h>
 
 #include <atomic>
+#include <cmath>
 #include <map>
-#include <mutex>
 #include <thread>
 
 #include "effnet/base/error.h"
-#include "effnet/base/file.h"
 #include "effnet/search/scale/halving.h"
+#include "effnet/search/study/study_testing.h"
 
 namespace effnet::search {
 namespace {
@@ -28,10 +27,15 @@ double score_of(const Trial& trial) {
   return trial.what.candidate[1] - '0' + 0.01 * static_cast<double>(trial.what.seed) + 0.1 * trial.what.budget;
 }
 
-class WorkerTest : public testing::Test {
+Evaluation by_score(const Trial& trial) { return {score_of(trial), "{}"}; }
+
+class WorkerTest : public DatabaseTest {
  protected:
-  WorkerTest() { Study::create(file(), "toy", ""); }
-  std::filesystem::path file() const { return folder_.path() / "study.sqlite"; }
+  void SetUp() override {
+    DatabaseTest::SetUp();
+    if (!IsSkipped()) Study::create(where(), "toy", "");
+  }
+  Study open() const { return Study(where(), "toy"); }
 
   // A clock that moves on only when a worker waits.
   WorkerOptions options(const std::string& name) {
@@ -47,7 +51,7 @@ class WorkerTest : public testing::Test {
   }
   std::map<std::pair<std::string, std::uint64_t>, double> results() {
     std::map<std::pair<std::string, std::uint64_t>, double> rows;
-    for (const Trial& trial : Study(file(), "toy").trials()) {
+    for (const Trial& trial : open().trials()) {
       EXPECT_EQ(trial.state, TrialState::done);
       rows[{fmt::format("{} {}", trial.generation, trial.what.candidate), trial.what.seed}] += trial.score;
     }
@@ -55,19 +59,14 @@ class WorkerTest : public testing::Test {
   }
 
  private:
-  TemporaryFolder folder_;
   std::atomic<std::int64_t> now_ = 0;
 };
+INSTANTIATE_TEST_SUITE_P(On, WorkerTest, kEachDriver, driver_name);
 
-TEST_F(WorkerTest, OneWorkerEvaluatesAllRounds) {
-  Study study(file(), "toy");
+TEST_P(WorkerTest, OneWorkerEvaluatesAllRounds) {
+  Study study = open();
   const Halving halving = nine();
-  const WorkerResult result = work(
-      study, "toy", [&](const auto& ended) { return next_round(halving, ended); },
-      [](const Trial& trial) {
-        return Evaluation{score_of(trial), "{}"};
-      },
-      options("a"));
+  const WorkerResult result = work(study, "toy", plan_of(halving), by_score, options("a"));
   EXPECT_EQ(result.done, 2 * (9 + 3 + 1));
   const std::vector<Trial> trials = study.trials();
   ASSERT_EQ(trials.size(), 26U);
@@ -82,22 +81,21 @@ TEST_F(WorkerTest, OneWorkerEvaluatesAllRounds) {
 
 // Workers that die in the middle of a trial: no trial is lost, none is counted twice, and the result is that of one
 // worker.
-TEST_F(WorkerTest, DyingWorkersChangeNothing) {
+TEST_P(WorkerTest, DyingWorkersChangeNothing) {
   struct Death {};
-  const Halving halving = nine();
-  const Plan plan = [&](const auto& ended) { return next_round(halving, ended); };
+  const Plan plan = plan_of(nine());
   std::atomic<int> evaluations = 0, names = 0;
   const auto live_and_die = [&] {
     while (true) {
       try {
-        Study study(file(), "toy");
+        Study study = open();
         WorkerOptions own = options(fmt::format("w{}", names++));
         own.claim.most_attempts = 1000;
         work(
             study, "toy", plan,
             [&](const Trial& trial) {
               if (++evaluations % 3 == 0) throw Death();  // no Error: the worker is gone, its trial is still running
-              return Evaluation{score_of(trial), "{}"};
+              return by_score(trial);
             },
             own);
         return;
@@ -123,25 +121,23 @@ TEST_F(WorkerTest, DyingWorkersChangeNothing) {
   EXPECT_NEAR(sum, expected, 1e-9);
 }
 
-TEST_F(WorkerTest, AnInterruptGivesTheTrialBack) {
-  Study study(file(), "toy");
-  const Halving halving = nine();
-  const Plan plan = [&](const auto& ended) { return next_round(halving, ended); };
+TEST_P(WorkerTest, AnInterruptGivesTheTrialBack) {
+  Study study = open();
   const Evaluate interrupted = [](const Trial&) -> Evaluation { throw Error(ErrorCode::interrupted, "signal"); };
-  EXPECT_THROW(work(study, "toy", plan, interrupted, options("a")), Error);
+  EXPECT_THROW(work(study, "toy", plan_of(nine()), interrupted, options("a")), Error);
   EXPECT_EQ(study.trials()[0].state, TrialState::waiting);
   EXPECT_EQ(study.trials()[0].attempts, 0);
 }
 
-TEST_F(WorkerTest, AFailedTrialEndsAsTheWorst) {
-  Study study(file(), "toy");
+TEST_P(WorkerTest, AFailedTrialEndsAsTheWorst) {
+  Study study = open();
   const Halving halving = nine();
   const WorkerResult result = work(
-      study, "toy", [&](const auto& ended) { return next_round(halving, ended); },
+      study, "toy", plan_of(halving),
       [](const Trial& trial) -> Evaluation {
         if (trial.what.candidate == "c8" && trial.what.seed == 8) throw input_error("loss is not finite");
         if (trial.what.candidate == "c7") return {std::nan(""), ""};
-        return {score_of(trial), "{}"};
+        return by_score(trial);
       },
       options("a"));
   EXPECT_EQ(result.failed, 3);
@@ -149,6 +145,93 @@ TEST_F(WorkerTest, AFailedTrialEndsAsTheWorst) {
   const std::vector<Scored> first = scores_of_round(halving, study.trials(), 0);
   EXPECT_EQ(first[7].candidate, "c8") << "one of its seeds has a score";
   EXPECT_EQ(first[8].candidate, "c7");
+}
+
+// A plan that proposes networks again. Only new networks are evaluated, and only once.
+TEST_P(WorkerTest, TwinsAreEvaluatedOnceByAnyNumberOfWorkers) {
+  constexpr int kGenerations = 8, kTrials = 10, kNetworks = 9;
+  // The network of a place in a generation depends on the scores of the generation before.
+  const auto network = [](double scores, int place) { return (static_cast<int>(scores) + place * place) % kNetworks; };
+  const Plan plan = [&](std::int64_t generation, std::string_view state, const std::vector<Trial>& last) {
+    EXPECT_EQ(state, std::string(static_cast<std::size_t>(generation), 'x'));
+    NewGeneration next{.trials = {}, .state = std::string(state) + "x"};
+    double scores = 0;
+    for (const Trial& trial : last) scores += trial.score;
+    for (int i = 0; i < kTrials && generation < kGenerations; ++i)
+      next.trials.push_back({fmt::format("c{}", network(scores, i)), 0, 1});
+    return next;
+  };
+  std::atomic<int> evaluations = 0;
+  const Evaluate evaluate = [&](const Trial& trial) {
+    ++evaluations;
+    return by_score(trial);
+  };
+  std::vector<std::thread> workers;
+  workers.reserve(4);
+  for (int i = 0; i < 4; ++i) {
+    workers.emplace_back([&, i] {
+      Study study = open();
+      WorkerOptions own = options(fmt::format("w{}", i));
+      own.claim.timeout_s = 1e9;
+      work(study, "toy", plan, evaluate, own);
+    });
+  }
+  for (std::thread& worker : workers) worker.join();
+  // The same search without a study.
+  std::map<int, std::int64_t> first;
+  std::vector<std::string> expected, found;
+  double scores = 0;
+  for (int generation = 0; generation < kGenerations; ++generation) {
+    double next = 0;
+    for (int i = 0; i < kTrials; ++i) {
+      const int c = network(scores, i);
+      const auto id = std::ssize(expected) + 1;
+      const std::int64_t same = first.try_emplace(c, id).first->second;
+      expected.push_back(fmt::format("{} c{} {:.1f} {}", generation, c, c + 0.1, same == id ? 0 : same));
+      next += c + 0.1;
+    }
+    scores = next;
+  }
+  for (const Trial& trial : open().trials())
+    found.push_back(fmt::format("{} {} {:.1f} {}", trial.generation, trial.what.candidate, trial.score, trial.twin_of));
+  EXPECT_EQ(found, expected);
+  EXPECT_EQ(evaluations, std::ssize(first));
+}
+
+TEST_P(WorkerTest, EndsAfterTheMostTrials) {
+  Study study = open();
+  WorkerOptions own = options("a");
+  own.most_trials = 5;
+  const Evaluate evaluate = [](const Trial& trial) -> Evaluation {
+    if (trial.id == 2) throw input_error("no memory");
+    return by_score(trial);
+  };
+  const WorkerResult result = work(study, "toy", plan_of(nine()), evaluate, own);
+  EXPECT_EQ(result.done, 4);
+  EXPECT_EQ(result.failed, 1);
+  EXPECT_EQ(study.counts(), (TrialCounts{.waiting = 13, .running = 0, .done = 4, .failed = 1}));
+  EXPECT_EQ(work(study, "toy", plan_of(nine()), evaluate, options("b")).done, 13 + 8) << "no limit";
+}
+
+TEST_P(WorkerTest, TheHeartBeatsDuringAnEvaluation) {
+  Study study = open();
+  WorkerOptions own = options("a");
+  own.beat_s = 1e-3;
+  std::atomic<int> clock = 0;
+  own.now = [&] { return static_cast<double>(++clock); };
+  own.most_trials = 2;
+  const std::unique_ptr<Database> database = open_database(where());
+  const auto last_beat = [&](std::int64_t trial) {
+    double time = 0;
+    database->run("SELECT beat_s FROM effnet_trials WHERE id = $1", {trial},
+                  [&](const Row& row) { time = row.number(0); });
+    return time;
+  };
+  const Evaluate evaluate = [&](const Trial& trial) {
+    for (const double before = last_beat(trial.id); last_beat(trial.id) < before + 2;) std::this_thread::yield();
+    return by_score(trial);
+  };
+  EXPECT_EQ(work(study, "toy", plan_of(nine()), evaluate, own).done, 2);
 }
 
 TEST(Halving, EqualMeansKeepTheOrderOfTheCandidates) {

@@ -1,31 +1,16 @@
-// Small parts of the page that several sections use.
+#include "effnet/report/page_parts.h"
+
+#include <fmt/format.h>
+
 #include <algorithm>
 #include <cmath>
-#include <span>
+#include <cstdint>
+#include <utility>
 
 #include "effnet/base/text.h"
-#include "effnet/report/run_facts.h"
+#include "effnet/report/html.h"
 
 namespace effnet::report {
-namespace {
-
-constexpr std::int64_t kTinyPx = 64;  // images up to this width (CIFAR) are enlarged without interpolation
-
-// Returns the image's width from the frame header of a JPEG file (markers C0 to C2, the encodings that browsers
-// support). Returns 0 if the bytes are not such a file.
-std::int64_t jpeg_width(std::span<const std::byte> file) {
-  const auto word = [&](std::size_t at) {
-    return std::to_integer<std::size_t>(file[at]) << 8 | std::to_integer<std::size_t>(file[at + 1]);
-  };
-  if (file.size() < 4 || word(0) != 0xFFD8) return 0;
-  for (std::size_t at = 2; at + 9 <= file.size(); at += 2 + word(at + 2)) {
-    if (word(at) >> 8 != 0xFF) return 0;
-    if (word(at) >= 0xFFC0 && word(at) <= 0xFFC2) return static_cast<std::int64_t>(word(at + 7));
-  }
-  return 0;
-}
-
-}  // namespace
 
 std::string duration(double seconds) {
   if (!(seconds >= 0 && seconds < 1e12)) return "?";
@@ -51,6 +36,10 @@ std::string note(std::string_view text) { return fmt::format("<p class=\"note\">
 
 std::string guide(std::string_view text) { return fmt::format("<p class=\"soft\">{}</p>\n", text); }
 
+std::string fact(std::string_view name, std::string_view value) {
+  return fmt::format("<div><dt>{}</dt><dd>{}</dd></div>\n", escaped(name), escaped(value));
+}
+
 std::string named_row(std::string_view name, std::string_view value) {
   return fmt::format("<dt>{}</dt><dd>{}</dd>\n", escaped(name), escaped(value));
 }
@@ -66,13 +55,6 @@ std::string percent_text(double probability) {
   if (!std::isfinite(percent)) return "?";
   if (percent >= 99.95 && percent < 100) return fmt::format("{:.2f} %", std::min(percent, 99.99));
   return percent != 0 && percent < 0.1 ? "&lt; 0.1 %" : fmt::format("{:.1f} %", percent);
-}
-
-std::string jpeg_image(const Jpeg& file) {
-  const std::int64_t width = jpeg_width(file);
-  if (width == 0) return "no image";
-  return fmt::format("<img{} alt=\"\" src=\"{}\">", width <= kTinyPx ? " class=\"tiny\"" : "",
-                     data_uri("image/jpeg", file));
 }
 
 }  // namespace effnet::report

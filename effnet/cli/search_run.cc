@@ -1,0 +1,88 @@
+#include "effnet/cli/search_run.h"
+
+#include "effnet/cli/arguments.h"
+#include "effnet/cli/load.h"
+#include "effnet/cli/search_show.h"
+#include "effnet/cli/worker_processes.h"
+
+namespace effnet::cli {
+namespace {
+
+using search::NasSearch;
+using search::Study;
+
+// The search of the study; empty if there is no study at this place.
+std::optional<NasSearch> find_search(const std::string& study) {
+  if (!Study::exists(study)) return std::nullopt;
+  return stored_search(Study(study, search::kNasStudy));
+}
+
+// Makes the study after all checks: an evaluator throws if its data, its supernet or its device are missing.
+void make_study(const std::string& study, const NasSearch& search, const SearchProgram& program,
+                const search::EvaluatorPlace& place, Output& out) {
+  search::check(search);
+  search::check(search.control);
+  program.make_evaluator(search.space, search.evaluator, place);
+  try {
+    Study::create(study, search::kNasStudy, search::settings_text(search));
+  } catch (const Error&) {
+    if (!Study::exists(study)) throw;  // else another process has made it meanwhile, and the settings are compared
+  }
+  out.say(fmt::format("{}: {} networks; quality by {}, networks by {}", search.space.name, search.space.size(),
+                      search.evaluator.name, search.points.empty() ? search.controller : "another study"));
+}
+
+// Runs `search worker` in several processes, and shows how far they are.
+void run_worker_processes(const SearchRunOptions& o, int threads, Study& study, Output& out) {
+  std::vector<std::string> words{"search", "worker", o.worker.study, fmt::format("--timeout={}", o.worker.timeout_s),
+                                 fmt::format("--device={}", o.worker.device)};
+  run_workers(std::move(words), o.workers, threads, [&] {
+    const search::TrialCounts counts = study.counts();
+    out.status(fmt::format("trials: {} done, {} failed, {} running, {} waiting", counts.done, counts.failed,
+                           counts.running, counts.waiting));
+  });
+  out.status("");
+}
+
+}  // namespace
+
+void declare_options(CLI::App& command, SearchRunOptions& o) {
+  command
+      .add_option("STUDY", o.worker.study,
+                  "Keep all trials here: an SQLite file, or the URL of a PostgreSQL database; a search that is there "
+                  "continues")
+      ->required();
+  declare_options(command, o.settings);
+  add_number(
+      command, "--workers", o.workers, 0, 256,
+      "Run N processes on the study; 0 only makes it. effnet search worker adds more, also on other machines [1]");
+  declare_place_options(command, o.worker);
+}
+
+Body declare_search_run(CLI::App& command, const Globals& globals, const SearchProgram& program) {
+  auto o = std::make_shared<SearchRunOptions>();
+  declare_options(command, *o);
+  return [o, program, &globals](Output& out) {
+    const std::optional<NasSearch> stored = find_search(o->worker.study);
+    exec_for_evaluator(program, evaluator_of(o->settings, stored), globals);
+    static_cast<void>(worker_options(o->worker.timeout_s));  // throws for a wrong --timeout
+    const NasSearch search = asked_search(o->settings, stored);
+    search::EvaluatorPlace place{.folder = {}, .device = o->worker.device, .threads = thread_count(globals)};
+    if (!stored) make_study(o->worker.study, search, program, place, out);
+    Study study(o->worker.study, search::kNasStudy);
+    check_same(search, stored_search(study), study.name());
+    if (o->workers > 0 && !search::result_of(search, study.trials()).complete) {
+      if (o->workers > 1) {
+        run_worker_processes(*o, place.threads, study, out);
+      } else {
+        place.folder = runs_folder(study);
+        const auto evaluator = program.make_evaluator(search.space, search.evaluator, place);
+        evaluate_trials(o->worker, search, study, *evaluator, out);
+      }
+    }
+    show(search_report({.study = o->worker.study}), globals, out);
+    return 0;
+  };
+}
+
+}  // namespace effnet::cli

@@ -1,0 +1,261 @@
+#include "effnet/cli/search_settings.h"
+
+#include <algorithm>
+#include <filesystem>
+
+#include "effnet/base/file.h"
+#include "effnet/base/text.h"
+#include "effnet/cli/arguments.h"
+#include "effnet/cli/scale_rule.h"
+#include "effnet/cli/search.h"
+#include "effnet/model/cost_by_name.h"
+#include "effnet/train/recipe/recipe.h"
+
+namespace effnet::cli {
+namespace {
+
+namespace fs = std::filesystem;
+using search::NasSearch;
+
+constexpr std::string_view kDefaultEvaluator = "proxy";
+constexpr std::string_view kDefaultSpace = "mnasnet";
+constexpr std::string_view kDefaultScore = "synflow";
+
+// An option that only some evaluators or controllers have.
+struct Owned {
+  std::string_view flag;
+  bool given;
+  std::string_view owner;           // of this search
+  std::vector<std::string> owners;  // that have the option
+};
+
+std::vector<std::string> evaluators_where(bool (*has)(const search::EvaluatorFacts&)) {
+  std::vector<std::string> names;
+  for (const search::EvaluatorFacts& one : search::evaluators()) {
+    if (has(one)) names.emplace_back(one.name);
+  }
+  return names;
+}
+
+// Throws for an option that has no effect in this search.
+void check_owners(const SearchSettings& o, const NasSearch& search) {
+  const std::string_view evaluator = search.evaluator.name, controller = search.controller;
+  const auto with_images = evaluators_where([](const search::EvaluatorFacts& one) { return one.needs_torch; });
+  const auto with_budget = evaluators_where([](const search::EvaluatorFacts& one) { return !one.unit.empty(); });
+  const Owned options[] = {
+      {"--data", !o.data.empty(), evaluator, with_images},
+      {"--recipe", !o.recipe.empty(), evaluator, with_images},
+      {"--set", !o.overrides.empty(), evaluator, with_images},
+      {"--budgets", !o.budgets.empty(), evaluator, with_budget},
+      {"--keep", o.keep.has_value(), evaluator, with_budget},
+      {"--score", !o.score.empty(), evaluator, {"zerocost"}},
+      {"--supernet", !o.supernet.empty(), evaluator, {"supernet"}},
+      {"--population", o.population != 0, controller, {"evolution", "nsga2"}},
+      {"--tournament", o.tournament != 0, controller, {"evolution"}},
+      {"--learning-rate", o.learning_rate.has_value(), controller, {"rl"}},
+      {"--weight", o.weight.has_value(), name_in(search::kObjectiveForms, search.objective.form), {"soft"}},
+      {"--latency-table", !o.latency_table.empty(), search.objective.cost, {std::string(model::kLatencyCost)}},
+  };
+  for (const Owned& one : options) {
+    if (!one.given || std::ranges::find(one.owners, one.owner) != one.owners.end()) continue;
+    throw usage_error("{}: it has no effect here (got {}, expected {})", one.flag, one.owner, one_of(one.owners));
+  }
+}
+
+search::ObjectiveForm parse_form(const std::string& text) {
+  try {
+    return named_in(search::kObjectiveForms, text, "objective");
+  } catch (const Error& error) {
+    throw usage_error("--objective: {}", error.what());
+  }
+}
+
+// "390M", or "12", "12ms" and "12 ms" for a latency.
+double parse_target(const std::string& cost, const std::string& text) {
+  if (cost != model::kLatencyCost) return parse_amount(text, "--target");
+  std::string number = text;
+  if (number.ends_with("ms")) number.resize(number.size() - 2);
+  while (number.ends_with(' ')) number.pop_back();
+  return parse_milliseconds("--target", number, kMinuteMs);
+}
+
+// The recipe as TOML, with the absolute path of the data, so that workers with other current folders find it.
+std::string recipe_text(const SearchSettings& o, const NasSearch& search) {
+  std::vector<train::Override> overrides;
+  overrides.reserve(o.overrides.size());
+  for (const std::string& one : o.overrides) overrides.push_back(train::parse_override(one));
+  const std::string& stored = search.evaluator.recipe;
+  const char* usual = search.evaluator.name == "supernet" ? "search_supernet" : "search_proxy";
+  train::Recipe recipe = o.recipe.empty() && !stored.empty()
+                             ? train::parse_recipe(stored, "the study's recipe", overrides)
+                             : train::load_recipe(o.recipe.empty() ? usual : o.recipe, overrides);
+  if (!o.data.empty()) {
+    recipe.data.folder = fs::absolute(o.data).lexically_normal().string();
+    if (!is_utf8(recipe.data.folder))
+      throw usage_error("--data: the path is not UTF-8 (got {})", in_quotes(recipe.data.folder));
+  }
+  if (recipe.data.folder.empty() && recipe.data.synthetic == 0) {
+    throw usage_error("--data is missing (got none, expected the folder of the images that {} uses)",
+                      search.evaluator.name);
+  }
+  return train::print(recipe);
+}
+
+void set_evaluator(const SearchSettings& o, NasSearch& search) {
+  const search::EvaluatorFacts& facts = search::evaluator_facts(search.evaluator.name);
+  search::EvaluatorSettings& evaluator = search.evaluator;
+  const bool changed = !o.data.empty() || !o.recipe.empty() || !o.overrides.empty();
+  // Only training needs a recipe in any case: a supernet's file has one, and some scores need no images.
+  const bool trains = !facts.unit.empty();
+  if (changed || (trains && evaluator.recipe.empty())) evaluator.recipe = recipe_text(o, search);
+  if (facts.name == "zerocost") {
+    if (!o.score.empty()) evaluator.score = o.score;
+    if (evaluator.score.empty()) evaluator.score = kDefaultScore;
+  }
+  if (facts.name == "supernet") {
+    if (!o.supernet.empty()) evaluator.supernet = fs::absolute(o.supernet).lexically_normal().string();
+    if (evaluator.supernet.empty())
+      throw usage_error("--supernet is missing (got none, expected a file that effnet search supernet has written)");
+  }
+  if (!o.budgets.empty()) search.budgets = parse_budgets("--budgets", o.budgets);
+  if (o.keep) search.keep = *o.keep;
+}
+
+void set_objective(const SearchSettings& o, bool is_new, NasSearch& search) {
+  search::Objective& objective = search.objective;
+  if (!o.objective.empty()) {
+    objective.form = parse_form(o.objective);
+  } else if (!search::evaluator_facts(search.evaluator.name).accuracy) {
+    objective.form = search::ObjectiveForm::limit;
+  }
+  if (!o.cost.empty() && o.cost != objective.cost) {
+    model::find_cost(o.cost);  // throws for an unknown one
+    objective.cost = o.cost;
+    objective.target = 0;  // the old one has another unit
+    if (is_new) search.latency.reset();
+  }
+  if (!o.latency_table.empty())
+    search.latency = search::parse_latency_table(read_text(o.latency_table), o.latency_table);
+  if (objective.cost == model::kLatencyCost && !search.latency) {
+    throw usage_error("--latency-table is missing (got none, expected a table of this space's parts)")
+        .with_hint("effnet search latency SPACE -o TABLE.json measures one");
+  }
+  if (o.weight) objective.weight = *o.weight;
+  if (!o.target.empty()) objective.target = parse_target(objective.cost, o.target);
+  if (objective.target == 0) objective.target = search::cost_of(search, search.space.base);
+}
+
+void set_controller(const SearchSettings& o, NasSearch& search) {
+  if (!o.controller.empty()) search.controller = search::controller_kind(o.controller).name;
+  if (!o.seed.empty()) search.control.seed = search.evaluator.seed = parse_seed(o.seed);
+  if (o.trials != 0) search.trials = o.trials;
+  if (o.generation != 0) search.generation_size = o.generation;
+  if (o.population != 0) search.control.population = o.population;
+  if (o.tournament != 0) search.control.tournament = o.tournament;
+  if (o.learning_rate) search.control.learning_rate = *o.learning_rate;
+}
+
+// Throws if --space is given and is another one.
+void check_space(const SearchSettings& o, const search::Space& space) {
+  if (!o.space.empty() && search::print(load_space(o.space)) != search::print(space))
+    throw usage_error("--space: the study has another one (got {}, expected {})", o.space, space.name);
+}
+
+// Takes space, objective and networks from another study: all networks of its largest budget, or `trials` of them that
+// are spread evenly over its ranking, from the best to the worst.
+void take_points(const SearchSettings& o, NasSearch& search) {
+  if (!o.controller.empty())
+    throw usage_error("--controller: it has no effect with --points-of (got {}, expected one of the two options)",
+                      o.controller);
+  search::Study study(o.points_of, search::kNasStudy);
+  NasSearch other = stored_search(study);
+  check_space(o, other.space);
+  const search::NasResult result = search::result_of(other, study.trials());
+  if (result.best.empty())
+    throw input_error("--points-of: {}: no trial is done (expected networks to evaluate)", study.name());
+  const std::size_t all = result.best.size();
+  const std::size_t count = o.trials == 0 ? all : std::min(all, static_cast<std::size_t>(o.trials));
+  search.points.clear();
+  search.points.reserve(count);
+  for (std::size_t i = 0; i < count; ++i) {
+    const std::size_t at = count == 1 ? 0 : i * (all - 1) / (count - 1);
+    search.points.push_back(result.best[at].point);
+  }
+  search.trials = static_cast<std::int64_t>(count);
+  search.space = std::move(other.space);
+  search.objective = other.objective;
+  search.latency = std::move(other.latency);
+}
+
+NasSearch new_search(const SearchSettings& o) {
+  NasSearch search;
+  search.evaluator.name = evaluator_of(o, {});
+  if (o.points_of.empty()) search.space = load_space(o.space.empty() ? std::string(kDefaultSpace) : o.space);
+  if (!search::evaluator_facts(search.evaluator.name).unit.empty()) {
+    // The networks of another study are all evaluated with one budget, so that their qualities can be compared.
+    search.budgets = o.points_of.empty() ? std::vector<double>{2, 6} : std::vector<double>{6};
+  }
+  return search;
+}
+
+// The first line in which two texts differ.
+std::pair<std::string, std::string> first_different_lines(std::string_view a, std::string_view b) {
+  while (true) {
+    const std::size_t end_a = a.find('\n'), end_b = b.find('\n');
+    const std::string_view line_a = a.substr(0, end_a), line_b = b.substr(0, end_b);
+    if (line_a != line_b || end_a == std::string_view::npos || end_b == std::string_view::npos)
+      return {std::string(line_a), std::string(line_b)};
+    a.remove_prefix(end_a + 1);
+    b.remove_prefix(end_b + 1);
+  }
+}
+
+// A setting as text; empty if it does not exist.
+std::string value_text(const nlohmann::json& settings, const std::string& path) {
+  const auto found = settings.find(path);
+  if (found == settings.end()) return {};
+  return found->is_string() ? found->get<std::string>() : found->dump();
+}
+
+}  // namespace
+
+std::string evaluator_of(const SearchSettings& o, const std::optional<NasSearch>& stored) {
+  if (o.evaluator.empty()) return stored ? stored->evaluator.name : std::string(kDefaultEvaluator);
+  const std::string name(search::evaluator_facts(o.evaluator).name);
+  if (stored && name != stored->evaluator.name)
+    throw usage_error("--evaluator: the study has another one (got {}, expected {})", name, stored->evaluator.name);
+  return name;
+}
+
+NasSearch asked_search(const SearchSettings& o, const std::optional<NasSearch>& stored) {
+  NasSearch search = stored ? *stored : new_search(o);
+  if (stored) check_space(o, stored->space);
+  search.evaluator.name = evaluator_of(o, stored);
+  set_controller(o, search);
+  if (!o.points_of.empty()) take_points(o, search);
+  set_objective(o, !stored, search);
+  set_evaluator(o, search);
+  check_owners(o, search);
+  return search;
+}
+
+void check_same(const NasSearch& asked, const NasSearch& stored, const std::string& study) {
+  const nlohmann::json a = nlohmann::json::parse(search::settings_text(asked)).flatten();
+  const nlohmann::json b = nlohmann::json::parse(search::settings_text(stored)).flatten();
+  nlohmann::json all = b;
+  all.update(a);
+  for (const auto& item : all.items()) {
+    const std::string text_a = value_text(a, item.key()), text_b = value_text(b, item.key());
+    if (text_a == text_b) continue;
+    const auto [line_a, line_b] = first_different_lines(text_a, text_b);
+    std::string name = item.key().substr(1);  // "/objective/target"
+    std::ranges::replace(name, '/', '.');
+    throw usage_error("{}: the study has another setting {} (got {}, expected {})", study, name, in_quotes(line_a),
+                      in_quotes(line_b))
+        .with_hint(
+            "a study keeps the settings that it was made with: leave the option out to continue it, or make another "
+            "study");
+  }
+}
+
+}  // namespace effnet::cli

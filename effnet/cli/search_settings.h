@@ -1,0 +1,39 @@
+// The settings of a search from the options of `effnet search run`, and their comparison with those of a study.
+#pragma once
+
+#include <optional>
+#include <string>
+#include <vector>
+
+#include "effnet/cli/command.h"
+#include "effnet/search/nas/nas_search.h"
+
+namespace effnet::cli {
+
+// An empty text, an empty optional and 0 mean that the option is not given.
+struct SearchSettings {
+  std::string space = {}, points_of = {};
+  std::string evaluator = {}, data = {}, recipe = {}, score = {}, supernet = {}, budgets = {};
+  std::vector<std::string> overrides = {};  // of the recipe
+  std::optional<double> keep = {};
+  std::string controller = {}, seed = {};
+  int trials = 0, generation = 0, population = 0, tournament = 0;
+  std::optional<double> learning_rate = {};
+  std::string objective = {}, cost = {}, target = {}, latency_table = {};
+  std::optional<double> weight = {};
+};
+void declare_options(CLI::App& command, SearchSettings& settings);
+
+// The evaluator that the options or else the study name; "proxy" if neither does. Throws Error(usage) for an unknown
+// name, and if the study has another evaluator.
+std::string evaluator_of(const SearchSettings& o, const std::optional<search::NasSearch>& stored);
+
+// The search that the options ask for. Options that are not given have the values of `stored`, the search of the study,
+// or of a new search if that is empty. Throws Error(usage) for wrong values and for options that the evaluator or the
+// controller does not have, and the errors of the files that the options name.
+search::NasSearch asked_search(const SearchSettings& o, const std::optional<search::NasSearch>& stored);
+
+// Throws Error(usage) with the first setting that differs, if any does.
+void check_same(const search::NasSearch& asked, const search::NasSearch& stored, const std::string& study);
+
+}  // namespace effnet::cli

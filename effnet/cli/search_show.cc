@@ -1,0 +1,122 @@
+#include "effnet/cli/search_show.h"
+
+#include <algorithm>
+#include <functional>
+#include <map>
+#include <set>
+
+#include "effnet/base/file.h"
+#include "effnet/base/interrupt.h"
+#include "effnet/base/text.h"
+#include "effnet/cli/arguments.h"
+#include "effnet/cli/search_text.h"
+
+namespace effnet::cli {
+namespace {
+
+using search::NasRow;
+using search::NasSearch;
+using search::Trial;
+using search::TrialState;
+
+constexpr double kLiveS = 1;                 // between two texts of --live
+constexpr std::uint64_t kBootstrapSeed = 1;  // of the intervals of rank correlations
+
+// The importance of the choices for the quality with the first budget, which every network has got: the best networks
+// of successive halving alone would be a biased sample.
+std::vector<RankedChoice> ranked_choices(const NasSearch& search, const std::vector<Trial>& trials) {
+  std::vector<search::ValuedPoint> values;
+  std::set<std::string_view> seen;
+  for (const Trial& trial : trials) {
+    if (trial.state == TrialState::done && trial.what.budget == search.budgets.front() &&
+        seen.insert(trial.what.candidate).second)
+      values.push_back({search::parse_point(search.space, trial.what.candidate), numbers_of(trial).quality});
+  }
+  std::vector<RankedChoice> ranked;
+  if (values.empty()) return ranked;
+  for (search::ChoiceImportance& one : search::importance(search.space, values))
+    ranked.push_back({.choice = ranked.size(), .importance = std::move(one)});
+  std::ranges::stable_sort(ranked, std::greater<>(), [](const RankedChoice& one) { return one.importance.explained; });
+  return ranked;
+}
+
+SearchComparison compare(const NasSearch& search, const search::NasResult& result, const std::string& against) {
+  search::Study study(against, search::kNasStudy);
+  const NasSearch other = stored_search(study);
+  if (search::print(other.space) != search::print(search.space))
+    throw usage_error("--against: the studies have different spaces (got {} and {}, expected the same one)",
+                      other.space.name, search.space.name);
+  std::map<search::Point, double> qualities;
+  for (const NasRow& row : search::result_of(other, study.trials()).best) qualities[row.point] = row.quality;
+  std::vector<double> a, b;
+  for (const NasRow& row : result.best) {
+    const auto found = qualities.find(row.point);
+    if (found == qualities.end()) continue;
+    a.push_back(row.quality);
+    b.push_back(found->second);
+  }
+  constexpr std::size_t kFewest = 3;
+  if (a.size() < kFewest) {
+    throw usage_error("--against: too few networks are done in both studies (got {}, expected at least {})", a.size(),
+                      kFewest)
+        .with_hint("effnet search run STUDY2 --points-of STUDY evaluates the networks of a study again");
+  }
+  return {.study = study.name(),
+          .evaluator = other.evaluator.name,
+          .networks = static_cast<std::int64_t>(a.size()),
+          .spearman = search::correlation_95(search::spearman_rho, a, b, kBootstrapSeed),
+          .kendall = search::correlation_95(search::kendall_tau_b, a, b, kBootstrapSeed)};
+}
+
+// Shows the results again and again, until the search has ended.
+SearchReport watch(const SearchShowOptions& o, bool draw, Output& out) {
+  while (true) {
+    SearchReport report = search_report(o);
+    if (report.result.complete) {
+      if (draw) out.redraw("");
+      return report;
+    }
+    if (draw) out.redraw(to_text(report));
+    interruptible_sleep(kLiveS);
+  }
+}
+
+}  // namespace
+
+void declare_options(CLI::App& command, SearchShowOptions& o) {
+  command.add_option("STUDY", o.study, kStudyHelp)->required();
+  add_number(command, "--top", o.top, 1, 100'000, "List the best N networks [10]");
+  command.add_flag("--live", o.live, "Show the results again and again, until the search has ended");
+  command.add_option("--report", o.page, "Write a page with charts")->type_name("FILE.html");
+  command
+      .add_option("--against", o.against,
+                  "Compare the qualities with those of another study: rank correlation over the networks of both")
+      ->type_name("STUDY2");
+}
+
+SearchReport search_report(const SearchShowOptions& o) {
+  search::Study study(o.study, search::kNasStudy);
+  SearchReport report{.study = study.name(),
+                      .search = stored_search(study),
+                      .trials = study.trials(),
+                      .page = o.page,
+                      .top = static_cast<std::size_t>(o.top)};
+  report.result = search::result_of(report.search, report.trials);
+  report.importance = ranked_choices(report.search, report.trials);
+  if (!o.against.empty()) report.against = compare(report.search, report.result, o.against);
+  return report;
+}
+
+Body declare_search_show(CLI::App& command, const Globals& globals) {
+  auto o = std::make_shared<SearchShowOptions>();
+  declare_options(command, *o);
+  return [o, &globals](Output& out) {
+    check_no_stdout("--report", o->page);
+    const SearchReport report = o->live ? watch(*o, !globals.json, out) : search_report(*o);
+    if (!o->page.empty()) write_text(o->page, search_page(report));
+    show(report, globals, out);
+    return 0;
+  };
+}
+
+}  // namespace effnet::cli

@@ -1,0 +1,47 @@
+#include "effnet/cli/search_text.h"
+
+#include "effnet/base/text.h"
+#include "effnet/cli/output.h"
+#include "effnet/model/cost_by_name.h"
+
+namespace effnet::cli {
+
+using search::NasSearch;
+
+TrialNumbers numbers_of(const search::Trial& trial) {
+  try {
+    const Json details = Json::parse(trial.details);
+    return {.quality = details.at("quality").get<double>(), .cost = details.at("cost").get<double>()};
+  } catch (const Json::exception&) {
+    throw input_error("trial {}: wrong details (got {}, expected quality and cost)", trial.id,
+                      in_quotes(trial.details));
+  }
+}
+
+std::string cost_text(const NasSearch& search, double cost) {
+  const std::string& name = search.objective.cost;
+  if (name == model::kLatencyCost) return fmt::format("{:.3g} ms", cost);
+  if (name == "memory") return fmt::format("{:.2f} MB", 1e-6 * cost);
+  return fmt::format("{} {}", abbreviated(cost), name);
+}
+
+std::string quality_text(const NasSearch& search, double quality) {
+  const bool accuracy = search::evaluator_facts(search.evaluator.name).accuracy;
+  return accuracy ? fmt::format("{:.2f} %", 100 * quality) : fmt::format("{:.4g}", quality);
+}
+
+std::string objective_text(const NasSearch& search) {
+  const search::Objective& o = search.objective;
+  const std::string target = cost_text(search, o.target);
+  switch (o.form) {
+    case search::ObjectiveForm::soft:
+      return fmt::format("quality x ({} / {})^{:g}", o.cost, target, o.weight);
+    case search::ObjectiveForm::hard:
+      return fmt::format("quality x min(1, {} / {})", target, o.cost);
+    case search::ObjectiveForm::limit:
+      return fmt::format("quality, at most {}", target);
+  }
+  return {};
+}
+
+}  // namespace effnet::cli

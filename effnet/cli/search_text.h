@@ -1,0 +1,21 @@
+// The numbers of a search as text.
+#pragma once
+
+#include <string>
+
+#include "effnet/search/nas/nas_search.h"
+
+namespace effnet::cli {
+
+// The numbers that search::evaluate_with() has stored with a trial that is done. Throws Error(input) if they are not
+// there.
+struct TrialNumbers {
+  double quality = 0, cost = 0;
+};
+TrialNumbers numbers_of(const search::Trial& trial);
+
+std::string cost_text(const search::NasSearch& search, double cost);        // "386M macs", "1.25 MB", "12.3 ms"
+std::string quality_text(const search::NasSearch& search, double quality);  // an accuracy "76.30 %", a score "41.2"
+std::string objective_text(const search::NasSearch& search);                // "quality x (macs / 5.2M macs)^-0.07"
+
+}  // namespace effnet::cli

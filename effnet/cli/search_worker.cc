@@ -1,0 +1,99 @@
+#include "effnet/cli/search_worker.h"
+
+#include "effnet/base/file.h"
+#include "effnet/base/text.h"
+#include "effnet/cli/arguments.h"
+#include "effnet/cli/load.h"
+#include "effnet/cli/search_text.h"
+#include "effnet/cli/worker_processes.h"
+
+namespace effnet::cli {
+namespace {
+
+namespace fs = std::filesystem;
+using search::NasSearch;
+using search::Trial;
+
+constexpr std::size_t kDigestDigits = 12;
+
+// Reports the end of a trial: a line for a training, which takes minutes; a status line otherwise.
+void report_end(const NasSearch& search, const Trial& trial, std::int64_t ended, Output& out) {
+  const bool slow = !search::evaluator_facts(search.evaluator.name).unit.empty();
+  if (trial.state != search::TrialState::done) {
+    out.status("");
+    out.warn(fmt::format("trial {} failed: {} ({})", trial.id, trial.details, trial.what.candidate));
+  } else if (slow) {
+    const TrialNumbers numbers = numbers_of(trial);
+    out.say(fmt::format("trial {} ({:g} epochs): {}, {}, reward {:.4f}: {}", trial.id, trial.what.budget,
+                        quality_text(search, numbers.quality), cost_text(search, numbers.cost), trial.score,
+                        trial.what.candidate));
+  } else {
+    out.status(fmt::format("{} trials done; trial {}: reward {:.4f}", ended, trial.id, trial.score));
+  }
+}
+
+}  // namespace
+
+void declare_place_options(CLI::App& command, SearchWorkerOptions& o) {
+  command
+      .add_option("--timeout", o.timeout_s,
+                  "Repeat a trial whose worker has given no sign of life for S seconds: it was killed, or its machine "
+                  "is off [120]")
+      ->type_name("S");
+  command.add_option("--device", o.device, "Train on this device: auto, cpu or cuda [auto]")->type_name("D");
+}
+
+fs::path runs_folder(const search::Study& study) {
+  return study.runs_folder() / sha256(std::as_bytes(std::span(study.settings()))).substr(0, kDigestDigits);
+}
+
+search::WorkerResult evaluate_trials(const SearchWorkerOptions& o, const NasSearch& search, search::Study& study,
+                                     search::Evaluator& evaluator, Output& out) {
+  search::WorkerOptions options = worker_options(o.timeout_s);
+  options.most_trials = o.trials;
+  std::int64_t ended = 0;
+  options.ended = [&](const Trial& trial) { report_end(search, trial, ++ended, out); };
+  const search::WorkerResult result = search::work(study, search::kNasStudy, search::plan_of(search),
+                                                   search::evaluate_with(search, evaluator), options);
+  out.status("");
+  std::error_code ignored;
+  fs::remove(runs_folder(study), ignored);  // these two only if no other worker has files in them
+  fs::remove(study.runs_folder(), ignored);
+  return result;
+}
+
+Json to_json(const SearchWorkerReport& report) {
+  return {{"done", report.result.done},
+          {"failed", report.result.failed},
+          {"lost", report.result.lost},
+          {"complete", report.complete}};
+}
+
+std::string to_text(const SearchWorkerReport& report) {
+  const search::WorkerResult& result = report.result;
+  std::string text = fmt::format("this worker: {} done, {} failed", count_of(result.done, "trial"), result.failed);
+  if (result.lost > 0) text += fmt::format(", {} taken over by other workers", result.lost);
+  return text + (report.complete ? "; the search has ended\n" : "\n");
+}
+
+Body declare_search_worker(CLI::App& command, const Globals& globals, const SearchProgram& program) {
+  auto o = std::make_shared<SearchWorkerOptions>();
+  command.add_option("STUDY", o->study, kStudyHelp)->required();
+  add_number(command, "--trials", o->trials, 1, 1'000'000, "End after N trials [when the search has ended]");
+  declare_place_options(command, *o);
+  return [o, program, &globals](Output& out) {
+    SearchWorkerReport report;
+    search::Study study(o->study, search::kNasStudy);
+    const NasSearch search = stored_search(study);
+    exec_for_evaluator(program, search.evaluator.name, globals);
+    const auto evaluator =
+        program.make_evaluator(search.space, search.evaluator,
+                               {.folder = runs_folder(study), .device = o->device, .threads = thread_count(globals)});
+    report.result = evaluate_trials(*o, search, study, *evaluator, out);
+    report.complete = search::result_of(search, study.trials()).complete;
+    show(report, globals, out);
+    return 0;
+  };
+}
+
+}  // namespace effnet::cli

@@ -1,0 +1,32 @@
+// Reads the JSON texts of a study: settings, states and details.
+#pragma once
+
+#include <nlohmann/json.hpp>
+#include <string>
+
+#include "effnet/base/error.h"
+#include "effnet/base/text.h"
+
+namespace effnet::search {
+
+using Json = nlohmann::json;
+
+// The object in `text`. Throws Error(input) if it is something else; `what` begins the message.
+inline Json parse_object(std::string_view text, std::string_view what) {
+  Json json = Json::parse(text, nullptr, false);
+  if (!json.is_object()) throw input_error("{}: not a JSON object (got {})", what, in_quotes(text.substr(0, 40)));
+  return json;
+}
+
+// A field of an object. Throws Error(input) if it is missing or has another type.
+template <class Value>
+Value field(const Json& json, const char* name) {
+  try {
+    return json.at(name).get<Value>();
+  } catch (const Json::exception&) {
+    throw input_error("settings: wrong field (got {} for {})",
+                      json.contains(name) ? in_quotes(json[name].dump().substr(0, 40)) : "nothing", name);
+  }
+}
+
+}  // namespace effnet::search

@@ -1,0 +1,226 @@
+#include "effnet/search/nas/nas_search.h"
+
+#include <algorithm>
+#include <cmath>
+#include <set>
+
+#include "effnet/graph/counted_costs.h"
+#include "effnet/search/control/pareto.h"
+#include "effnet/search/json_field.h"
+
+namespace effnet::search {
+namespace {
+
+constexpr std::string_view kLatencyCost = "latency";
+
+const graph::CountedCost* find_counted(std::string_view name) {
+  const auto costs = graph::counted_costs();
+  const auto found = std::ranges::find(costs, name, &graph::CountedCost::name);
+  return found == costs.end() ? nullptr : &*found;
+}
+
+// The cheapest network that a descent finds: it changes one choice at a time, as long as that lowers the cost. Most
+// costs grow with each choice, so that the descent then ends at the cheapest network of the space.
+Point cheapest_point(const NasSearch& search) {
+  Point best(search.space.choices.size(), 0);
+  double lowest = cost_of(search, network_of(search.space, best));
+  for (bool lower = true; lower;) {
+    lower = false;
+    for (std::size_t choice = 0; choice < best.size(); ++choice) {
+      for (int option = 0; option < std::ssize(search.space.choices[choice].options); ++option) {
+        Point other = best;
+        other[choice] = option;
+        const double cost = cost_of(search, network_of(search.space, other));
+        if (cost >= lowest) continue;
+        best = std::move(other);
+        lowest = cost;
+        lower = true;
+      }
+    }
+  }
+  return canonical(search.space, best);
+}
+
+Json control_json(const ControllerOptions& o) {
+  return {{"seed", o.seed},
+          {"population", o.population},
+          {"tournament", o.tournament},
+          {"crossover", o.crossover},
+          {"hidden", o.hidden},
+          {"learning_rate", o.learning_rate},
+          {"entropy_weight", o.entropy_weight},
+          {"baseline_decay", o.baseline_decay}};
+}
+
+ControllerOptions parse_control(const Json& json) {
+  return {.seed = field<std::uint64_t>(json, "seed"),
+          .population = field<std::int64_t>(json, "population"),
+          .tournament = field<std::int64_t>(json, "tournament"),
+          .crossover = field<double>(json, "crossover"),
+          .hidden = field<std::int64_t>(json, "hidden"),
+          .learning_rate = field<double>(json, "learning_rate"),
+          .entropy_weight = field<double>(json, "entropy_weight"),
+          .baseline_decay = field<double>(json, "baseline_decay")};
+}
+
+Json objective_json(const Objective& o) {
+  return {{"form", name_in(kObjectiveForms, o.form)}, {"cost", o.cost}, {"target", o.target}, {"weight", o.weight}};
+}
+
+Objective parse_objective(const Json& json) {
+  return {.form = named_in(kObjectiveForms, field<std::string>(json, "form"), "objective"),
+          .cost = field<std::string>(json, "cost"),
+          .target = field<double>(json, "target"),
+          .weight = field<double>(json, "weight")};
+}
+
+Json evaluator_json(const EvaluatorSettings& e) {
+  return {{"name", e.name}, {"recipe", e.recipe}, {"score", e.score}, {"supernet", e.supernet}, {"seed", e.seed}};
+}
+
+EvaluatorSettings parse_evaluator(const Json& json) {
+  return {.name = field<std::string>(json, "name"),
+          .recipe = field<std::string>(json, "recipe"),
+          .score = field<std::string>(json, "score"),
+          .supernet = field<std::string>(json, "supernet"),
+          .seed = field<std::uint64_t>(json, "seed")};
+}
+
+}  // namespace
+
+std::string settings_text(const NasSearch& search) {
+  Json points = Json::array();
+  for (const Point& point : search.points) points.push_back(to_text(search.space, point));
+  return Json{{"space", print(search.space)},
+              {"objective", objective_json(search.objective)},
+              {"latency", search.latency ? Json(to_text(*search.latency)) : Json()},
+              {"controller", search.controller},
+              {"control", control_json(search.control)},
+              {"evaluator", evaluator_json(search.evaluator)},
+              {"budgets", search.budgets},
+              {"keep", search.keep},
+              {"trials", search.trials},
+              {"generation_size", search.generation_size},
+              {"points", std::move(points)}}
+      .dump(1);
+}
+
+NasSearch parse_nas_search(std::string_view text, std::string_view source) {
+  try {
+    const Json json = parse_object(text, "settings");
+    NasSearch search{.space = parse_space(field<std::string>(json, "space"), "space"),
+                     .objective = parse_objective(field<Json>(json, "objective")),
+                     .latency = {},
+                     .controller = field<std::string>(json, "controller"),
+                     .control = parse_control(field<Json>(json, "control")),
+                     .evaluator = parse_evaluator(field<Json>(json, "evaluator")),
+                     .budgets = field<std::vector<double>>(json, "budgets"),
+                     .keep = field<double>(json, "keep"),
+                     .trials = field<std::int64_t>(json, "trials"),
+                     .generation_size = field<std::int64_t>(json, "generation_size")};
+    if (const Json table = field<Json>(json, "latency"); !table.is_null())
+      search.latency = parse_latency_table(field<std::string>(json, "latency"), "latency");
+    for (const std::string& one : field<std::vector<std::string>>(json, "points"))
+      search.points.push_back(parse_point(search.space, one));
+    return search;
+  } catch (const Error& error) {
+    throw Error(ErrorCode::input, fmt::format("{}: {}", source, error.what()), error.hint());
+  }
+}
+
+void check(const NasSearch& search) {
+  check(search.objective);
+  const bool latency = search.objective.cost == kLatencyCost;
+  if (!latency && find_counted(search.objective.cost) == nullptr) {
+    std::vector<std::string> known;
+    for (const graph::CountedCost& one : graph::counted_costs()) known.emplace_back(one.name);
+    known.emplace_back(kLatencyCost);
+    throw usage_error("unknown cost (got {}, expected {})", in_quotes(search.objective.cost), one_of(known));
+  }
+  if (latency && !search.latency)
+    throw usage_error("the cost latency needs a table (got none)").with_hint("make one with: effnet search latency");
+  static_cast<void>(controller_kind(search.controller));
+  const EvaluatorFacts& evaluator = evaluator_facts(search.evaluator.name);
+  if (!evaluator.accuracy && search.objective.form != ObjectiveForm::limit) {
+    throw usage_error(
+        "the quality of {} is no accuracy, so it cannot be multiplied by a cost (got objective {}, "
+        "expected limit)",
+        evaluator.name, name_in(kObjectiveForms, search.objective.form));
+  }
+  if (search.trials < 1 || search.generation_size < 1)
+    throw usage_error("nothing to search (got {} trials and {} in a generation, expected at least 1)", search.trials,
+                      search.generation_size);
+  if (search.budgets.empty() || !(search.budgets.front() > 0) ||
+      std::ranges::adjacent_find(search.budgets, std::greater_equal<>()) != search.budgets.end())
+    throw usage_error("budgets: each round needs a larger budget than the one before, and the first one more than 0");
+  if (!(search.keep > 0 && search.keep <= 1))
+    throw usage_error("keep: out of range (got {}, expected above 0 and at most 1)", search.keep);
+  if (search.objective.form == ObjectiveForm::soft) return;
+  const Point cheapest = cheapest_point(search);
+  if (const double cost = cost_of(search, network_of(search.space, cheapest)); cost > search.objective.target) {
+    throw input_error("no network of the space {} has {} of at most {:g} (the cheapest one found has {:g}: {})",
+                      search.space.name, search.objective.cost, search.objective.target, cost,
+                      to_text(search.space, cheapest))
+        .with_hint("raise the target, or give the space cheaper options");
+  }
+}
+
+double cost_of(const NasSearch& search, const arch::ArchSpec& spec) {
+  if (search.objective.cost == kLatencyCost) return predict_ms(*search.latency, spec);
+  return find_counted(search.objective.cost)->count(spec);
+}
+
+Evaluate evaluate_with(const NasSearch& search, Evaluator& evaluator) {
+  return [&search, &evaluator](const Trial& trial) -> Evaluation {
+    const Point point = parse_point(search.space, trial.what.candidate);
+    const arch::ArchSpec spec = network_of(search.space, point);
+    const Quality quality = evaluator.evaluate(spec, point, trial);
+    const double cost = cost_of(search, spec);
+    Json details{{"quality", quality.value}, {"cost", cost}};
+    details["evaluator"] = quality.details.empty() ? Json::object() : parse_object(quality.details, "details");
+    return {reward(search.objective, quality.value, cost), details.dump()};
+  };
+}
+
+NasResult result_of(const NasSearch& search, const std::vector<Trial>& trials) {
+  NasResult result;
+  double budget = 0;  // the largest one of a trial that is done
+  std::int64_t proposed = 0;
+  for (const Trial& trial : trials) {
+    ++(trial.state == TrialState::waiting   ? result.waiting
+       : trial.state == TrialState::running ? result.running
+       : trial.state == TrialState::done    ? result.done
+                                            : result.failed);
+    if (trial.twin_of != 0) ++result.twins;
+    if (trial.what.budget == search.budgets.front()) ++proposed;
+    if (trial.state == TrialState::done) budget = std::max(budget, trial.what.budget);
+  }
+  std::set<std::string_view> listed;
+  for (const Trial& trial : trials) {
+    if (trial.state != TrialState::done || trial.what.budget != budget || !listed.insert(trial.what.candidate).second)
+      continue;
+    const Json details = parse_object(trial.details, "details");
+    result.best.push_back({.trial = trial.id,
+                           .point = parse_point(search.space, trial.what.candidate),
+                           .budget = budget,
+                           .reward = trial.score,
+                           .quality = field<double>(details, "quality"),
+                           .cost = field<double>(details, "cost")});
+  }
+  std::ranges::stable_sort(result.best, std::greater<>(), &NasRow::reward);
+  std::vector<Tradeoff> tradeoffs;
+  tradeoffs.reserve(result.best.size());
+  for (const NasRow& row : result.best) tradeoffs.push_back({row.quality, row.cost});
+  for (const std::size_t row : pareto_front(tradeoffs)) result.pareto.push_back(result.best[row]);
+  if (trials.empty()) return result;
+  // The last generation is the last round of the last networks, or an earlier round in which all of them failed.
+  const std::int64_t expected = search.points.empty() ? search.trials : std::ssize(search.points);
+  const bool last_round =
+      trials.back().what.budget == search.budgets.back() || std::ranges::all_of(trials, [&](const Trial& trial) {
+        return trial.generation != trials.back().generation || trial.state == TrialState::failed;
+      });
+  result.complete = result.waiting + result.running == 0 && proposed >= expected && last_round;
+  return result;
+}
+
+}  // namespace effnet::search

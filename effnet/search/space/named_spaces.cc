@@ -1,0 +1,45 @@
+#include "effnet/search/space/named_spaces.h"
+
+#include <fmt/format.h>
+
+#include <span>
+#include <string>
+#include <utility>
+
+#include "effnet/base/error.h"
+#include "effnet/base/text.h"
+
+namespace effnet::search {
+
+// File name and text of each spaces/*.toml. CMake generates the definition.
+std::span<const std::pair<std::string_view, std::string_view>> embedded_spaces();
+
+const std::vector<Space>& named_spaces() {
+  static const std::vector<Space> all = [] {
+    std::vector<Space> spaces;
+    spaces.reserve(embedded_spaces().size());
+    for (const auto& [file, text] : embedded_spaces()) spaces.push_back(parse_space(text, file));
+    return spaces;
+  }();
+  return all;
+}
+
+const Space* find_named_space(std::string_view name) {
+  for (const Space& space : named_spaces()) {
+    if (space.name == name) return &space;
+  }
+  return nullptr;
+}
+
+const Space& named_space(std::string_view name) {
+  if (const Space* found = find_named_space(name)) return *found;
+  std::vector<std::string> names;
+  names.reserve(named_spaces().size() + 1);
+  for (const Space& space : named_spaces()) names.push_back(space.name);
+  const auto near = nearest(name, names);
+  names.emplace_back("a .toml file");
+  throw input_error("unknown search space (got {}, expected {})", in_quotes(name), one_of(names))
+      .with_hint(near ? fmt::format("did you mean {}?", *near) : "docs/search.md describes the file of a space");
+}
+
+}  // namespace effnet::search

@@ -1,0 +1,28 @@
+#include "effnet/search/space/objective.h"
+
+#include <cmath>
+
+#include "effnet/base/error.h"
+
+namespace effnet::search {
+
+void check(const Objective& objective) {
+  if (!(objective.target > 0 && std::isfinite(objective.target)))
+    throw usage_error("--target: out of range (got {}, expected a number above 0)", objective.target);
+  if (!(objective.weight <= 0 && std::isfinite(objective.weight)))
+    throw usage_error("--weight: out of range (got {}, expected a number of at most 0)", objective.weight);
+}
+
+double reward(const Objective& objective, double quality, double cost) {
+  switch (objective.form) {
+    case ObjectiveForm::soft:
+      return quality * std::pow(cost / objective.target, objective.weight);
+    case ObjectiveForm::hard:
+      return cost <= objective.target ? quality : quality * (objective.target / cost);
+    case ObjectiveForm::limit:
+      return quality;
+  }
+  throw internal_error("unknown form of an objective");
+}
+
+}  // namespace effnet::search

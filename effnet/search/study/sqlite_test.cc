@@ -1,0 +1,216 @@
+#include "effnet/search/study/sqlite.h"
+
+#include <gmock/gmock.h>
+#include <sqlite3.h>
+#include <unistd.h>
+
+#include "effnet/base/error.h"
+#include "effnet/base/file.h"
+#include "effnet/base/folder.h"
+#include "effnet/search/study/study.h"
+#include "effnet/search/study/study_testing.h"
+
+namespace effnet::search {
+namespace {
+
+namespace fs = std::filesystem;
+using testing::AllOf;
+using testing::AnyOf;
+using testing::HasSubstr;
+using testing::Not;
+
+class SqliteTest : public testing::Test {
+ protected:
+  std::string path(const std::string& name = "study.sqlite") const { return (folder_.path() / name).string(); }
+  fs::path folder() const { return folder_.path(); }
+  std::string open_error(ErrorCode code) const {
+    return failure(code, [&] { Study(path(), "toy"); });
+  }
+
+ private:
+  TemporaryFolder folder_;
+};
+
+// Acts as a user without root's right to write read-only files.
+class AsNobody {
+ public:
+  AsNobody() {
+    constexpr uid_t kNobody = 65534;
+    if (::geteuid() == 0) changed_ = ::seteuid(kNobody) == 0;
+  }
+  ~AsNobody() {
+    if (changed_) {
+      EXPECT_EQ(::seteuid(0), 0);
+    }
+  }
+  AsNobody(const AsNobody&) = delete;
+  AsNobody& operator=(const AsNobody&) = delete;
+
+ private:
+  bool changed_ = false;
+};
+
+TEST_F(SqliteTest, RefusesOtherFiles) {
+  EXPECT_FALSE(Study::exists(path()));
+  EXPECT_THAT(open_error(ErrorCode::input), HasSubstr("study.sqlite: no such study"));
+  EXPECT_FALSE(Study::exists(path())) << "opening makes no file";
+  write_text(path(), std::string(4096, 'x'));
+  EXPECT_TRUE(Study::exists(path()));
+  EXPECT_THAT(open_error(ErrorCode::input), HasSubstr("not a study"));
+  EXPECT_EQ(read_text(path()), std::string(4096, 'x'));
+  write_text(path(), "");  // an empty file is an empty database
+  EXPECT_THAT(open_error(ErrorCode::input), HasSubstr("not a study"));
+  EXPECT_EQ(read_text(path()), "");
+  EXPECT_THAT(failure(ErrorCode::input, [&] { open_database(folder().string()); }), HasSubstr("not a study"));
+  // A name that means a database in memory to SQLite.
+  EXPECT_THAT(failure(ErrorCode::input, [] { open_database(":memory:"); }), HasSubstr("no such study"));
+}
+
+TEST_F(SqliteTest, CreateLeavesNothingBehind) {
+  Study::create(path(), "toy", "");
+  std::vector<FolderEntry> entries = list_folder(folder());
+  ASSERT_EQ(entries.size(), 1U) << "no log and no temporary folder";
+  EXPECT_EQ(entries[0].name, "study.sqlite");
+  const Fill broken = [](Database&) { throw environment_error("no space"); };
+  EXPECT_EQ(failure(ErrorCode::environment, [&] { create_database(path("other"), broken); }), "no space");
+  EXPECT_EQ(list_folder(folder()).size(), 1U);
+  EXPECT_THAT(failure(ErrorCode::environment, [&] { Study::create(path("no/such/folder"), "toy", ""); }),
+              HasSubstr("no/such"));
+}
+
+TEST_F(SqliteTest, CreateDoesNotReplaceAFileThatAppears) {
+  const Fill late = [&](Database&) { write_text(path(), "of another program"); };
+  EXPECT_THAT(failure(ErrorCode::usage, [&] { create_database(path(), late); }), HasSubstr("the file exists"));
+  EXPECT_EQ(read_text(path()), "of another program");
+  EXPECT_EQ(list_folder(folder()).size(), 1U);
+  fs::create_symlink("nowhere", path("link"));
+  EXPECT_THAT(failure(ErrorCode::usage, [&] { Study::create(path("link"), "toy", ""); }), HasSubstr("exists"));
+}
+
+TEST_F(SqliteTest, ReadOnlyFilesAndFolders) {
+  {
+    const AsNobody user;
+    if (::geteuid() == 0) GTEST_SKIP() << "root can write everything, and this process cannot become another user";
+  }
+  Study::create(path(), "toy", "");
+  fs::permissions(folder(), fs::perms(0755));
+  fs::permissions(path(), fs::perms(0444));
+  {
+    const AsNobody user;
+    EXPECT_THAT(open_error(ErrorCode::environment), HasSubstr("study.sqlite: cannot write"));
+  }
+  fs::permissions(path(), fs::perms(0666));
+  fs::permissions(folder(), fs::perms(0555));
+  {
+    const AsNobody user;
+    EXPECT_THAT(open_error(ErrorCode::environment), HasSubstr("study.sqlite: cannot write"));
+    EXPECT_THAT(failure(ErrorCode::environment, [&] { Study::create(path("new"), "toy", ""); }),
+                HasSubstr("cannot write"));
+  }
+  fs::permissions(folder(), fs::perms(0755));
+}
+
+TEST_F(SqliteTest, WaitsForTheLockOfAnotherConnection) {
+  Study::create(path(), "toy", "");
+  const std::unique_ptr<Database> holder = open_database(path());
+  auto transaction = std::make_unique<Transaction>(*holder);
+  double slept = 0, end_at = 1e9;
+  const auto sleep = [&](double seconds) {
+    slept += seconds;
+    if (slept > end_at) transaction.reset();
+  };
+  Study study(path(), "toy", {.lock_s = 30, .sleep = sleep});
+  EXPECT_EQ(study.counts(), TrialCounts{}) << "readers do not wait";
+  EXPECT_EQ(slept, 0);
+  EXPECT_THAT(failure(ErrorCode::environment, [&] { study.claim("a", 0); }),
+              AllOf(HasSubstr("locked by another process"), HasSubstr("30 s")));
+  EXPECT_NEAR(slept, 30, 1e-9);
+  slept = 0;
+  end_at = 10;
+  EXPECT_FALSE(study.claim("a", 0).has_value()) << "after 10 s the lock is free";
+  EXPECT_NEAR(slept, 10, 0.2);
+}
+
+TEST_F(SqliteTest, ASignalEndsTheWait) {
+  Study::create(path(), "toy", "");
+  const std::unique_ptr<Database> holder = open_database(path());
+  const Transaction transaction(*holder);
+  int slept = 0;
+  const auto sleep = [&](double) {
+    if (++slept == 3) throw Error(ErrorCode::interrupted, "signal");
+  };
+  Study study(path(), "toy", {.sleep = sleep});
+  EXPECT_EQ(failure(ErrorCode::interrupted, [&] { study.claim("a", 0); }), "signal");
+  EXPECT_EQ(slept, 3);
+}
+
+// The page limit of a connection is SQLite's way to simulate a full disk.
+TEST_F(SqliteTest, AFullDiskLosesNoTrial) {
+  Study::create(path(), "toy", "");
+  std::unique_ptr<Database> limited = open_database(path());
+  limited->run("PRAGMA max_page_count = 1");  // at least the pages that the file has
+  Study study(std::move(limited), "toy");
+  std::vector<NewTrial> trials(200);
+  for (std::size_t i = 0; i < trials.size(); ++i) trials[i] = {std::string(1000, 'x'), i, 1};
+  EXPECT_THAT(failure(ErrorCode::environment, [&] { study.add_generation(0, trials, "s"); }),
+              AllOf(HasSubstr("study.sqlite: cannot write"), HasSubstr("full")));
+  EXPECT_EQ(study.generations(), 0);
+  EXPECT_EQ(study.state(), "");
+  EXPECT_TRUE(study.trials().empty());
+  Study unlimited(path(), "toy");
+  EXPECT_TRUE(unlimited.add_generation(0, trials, "s")) << "the failed one left no lock";
+  EXPECT_EQ(study.trials().size(), trials.size());
+}
+
+TEST_F(SqliteTest, AStatementIsUsableAfterAnError) {
+  Study::create(path(), "toy", "");
+  const std::unique_ptr<Database> database = open_database(path());
+  const std::string insert = "INSERT INTO effnet_study VALUES ($1, $2)";
+  EXPECT_EQ(database->run(insert, {"key", "one"}), 1);
+  EXPECT_THROW(database->run(insert, {"key", "two"}), Error) << "the key exists";
+  EXPECT_EQ(database->run(insert, {"other", "two"}), 1);
+  struct Stop {};
+  const std::string select = "SELECT value FROM effnet_study ORDER BY key";
+  EXPECT_THROW(database->run(select, {}, [](const Row&) { throw Stop(); }), Stop);
+  std::vector<std::string> values;
+  EXPECT_EQ(database->run(select, {}, [&](const Row& row) { values.push_back(row.text(0)); }), 0);
+  EXPECT_EQ(values.size(), 6U);
+  EXPECT_EQ(database->run("DELETE FROM effnet_study WHERE key = $1", {"nothing"}), 0);
+}
+
+// Keeps the plan of each statement: SQLite says whether it searches an index or scans the whole table.
+class ExplainedDatabase final : public PassingDatabase {
+ public:
+  ExplainedDatabase(std::unique_ptr<Database> inner, std::string& plans)
+      : PassingDatabase(std::move(inner), {}), plans_(plans) {}
+  std::int64_t run(std::string_view sql, const std::vector<Value>& values = {}, const EachRow& each_row = {}) override {
+    plans_ += fmt::format("{}\n", sql);
+    inner().run(fmt::format("EXPLAIN QUERY PLAN {}", sql), {},
+                [&](const Row& row) { plans_ += fmt::format("  {}\n", row.text(3)); });
+    return PassingDatabase::run(sql, values, each_row);
+  }
+
+ private:
+  std::string& plans_;
+};
+
+// What a worker does for each trial must not take longer the more trials a search has.
+TEST_F(SqliteTest, WorkersReadOnlyTheTrialsThatTheyNeed) {
+  Study::create(path(), "toy", "");
+  std::string plans;
+  Study study(std::make_unique<ExplainedDatabase>(open_database(path()), plans), "toy");
+  const std::vector<NewTrial> trials{{"x", 1, 1}, {"x", 1, 1}, {"y", 1, 1}};
+  study.add_generation(0, trials, "");
+  for (int i = 0; i < 3; ++i) {
+    if (const std::optional<Trial> trial = study.claim("a", i)) study.finish(trial->id, "a", 1, "", i);
+  }
+  study.beat(1, "a", 5);
+  study.release(1, "a");
+  EXPECT_EQ(study.plan_input()->last.size(), 3U);
+  EXPECT_THAT(plans, HasSubstr("SEARCH t USING INDEX effnet_trials_by_state"));
+  EXPECT_THAT(plans, HasSubstr("INDEX effnet_trials_twins"));
+  EXPECT_THAT(plans, Not(AnyOf(HasSubstr("SCAN effnet_trials"), HasSubstr("SCAN t"), HasSubstr("TEMP B-TREE"))));
+}
+
+}  // namespace
+}  // namespace effnet::search

@@ -1,0 +1,426 @@
+"""effnet search: one result whatever the number of workers and however often they are killed; exported networks; wrong input.
+
+The toy evaluator needs no LibTorch, so most of these tests run with effnet alone. test_search_train.py has the others.
+"""
+
+import json
+import os
+import random
+import shutil
+import signal
+import sqlite3
+import subprocess
+import tempfile
+import time
+
+import pytest
+
+from conftest import wait_for
+from test_train import start
+
+# Two choices in the first stage, four in the second and third: 3^2 * 3^4 * 3^4 = 59,049 points, some of which describe
+# the same network.
+SPACE = """
+name = "small"
+[choices]
+kernel = [3, 5, 7]
+expand = [2, 3, 4]
+channels = [16, 24, 32]
+layers = [-1, 0, 1]
+[[stages]]
+stage = 1
+channels = []
+layers = []
+[base]
+name = "small"
+resolution = 32
+classes = 3
+preprocessing = "whole"
+[base.stem]
+channels = 8
+[[base.stages]]
+channels = 16
+expand = 2
+[[base.stages]]
+channels = 24
+repeats = 2
+stride = 2
+expand = 2
+[[base.stages]]
+channels = 32
+repeats = 2
+stride = 2
+expand = 2
+[base.head]
+channels = 64
+"""
+
+
+@pytest.fixture(scope="module")
+def space(tmp_path_factory):
+    path = tmp_path_factory.mktemp("space") / "small.toml"
+    path.write_text(SPACE)
+    return path
+
+
+def toy(space, study, *more):
+    return ["search", "run", str(study), "--space", str(space), "--evaluator", "toy", *map(str, more)]
+
+
+def comparable(document):
+    """What must not depend on workers and machines."""
+    return [(t["id"], t["candidate"], t["generation"], t["budget"], t["score"], t["quality"], t["cost"])
+            for t in document["trials"]]
+
+
+@pytest.fixture(scope="module")
+def finished(effnet, space, tmp_path_factory):
+    """A study that one worker has finished, and its document."""
+    study = tmp_path_factory.mktemp("finished") / "a.study"
+    return study, effnet.json(*toy(space, study, "--trials", 300, "--population", 32, "--seed", 3))
+
+
+def test_json(effnet, space, finished):
+    study, document = finished
+    assert document["complete"] and document["space"] == "small" and document["evaluator"] == "toy"
+    assert document["controller"] == "evolution" and document["objective"]["weight"] == -0.07
+    assert document["objective"]["target"] == effnet.json(
+        "inspect", write(study.parent / "base.toml", SPACE[SPACE.index("[base]"):].replace("[base]", "").replace("base.", "")))["macs"]
+    trials = document["trials"]
+    assert [trial["id"] for trial in trials] == list(range(1, 301))
+    assert all(trial["state"] == "done" and isinstance(trial["score"], float) for trial in trials)
+    best = max(trials, key=lambda trial: trial["score"])
+    assert document["best"]["reward"] == best["score"] and document["best"]["candidate"] == best["candidate"]
+    # The Pareto front from the trials, by its definition.
+    points = {(t["quality"], t["cost"]) for t in trials}
+    front = {(q, c) for q, c in points if not any(q2 >= q and c2 <= c and (q2, c2) != (q, c) for q2, c2 in points)}
+    assert {(row["quality"], row["cost"]) for row in document["pareto"]} == front
+    assert [row["cost"] for row in document["pareto"]] == sorted(row["cost"] for row in document["pareto"])
+    # The reward by its definition.
+    for trial in trials:
+        assert trial["score"] == pytest.approx(trial["quality"] * (trial["cost"] / document["objective"]["target"]) ** -0.07, rel=1e-12)
+    # A network that comes again is not evaluated again.
+    networks = {t["candidate"] for t in trials}
+    assert document["counts"]["twins"] == len(trials) - len(networks) > 0
+    assert all(0 <= one["explained"] <= 1 for one in document["importance"]) and len(document["importance"]) == 10
+    shown = effnet.json("search", "show", study)
+    assert shown == document
+    text = effnet("search", "show", study, "--top", "3").stdout
+    assert "the search has ended" in text and "Pareto front" in text and best["candidate"] in text
+
+
+def write(path, text):
+    path.write_text(text)
+    return path
+
+
+@pytest.mark.parametrize("controller, more", [("random", []), ("evolution", ["--population", 32, "--tournament", 8]),
+                                              ("rl", ["--learning-rate", 0.01]), ("nsga2", ["--population", 32])])
+def test_controllers_find_good_networks(effnet, space, tmp_path, controller, more):
+    """Quality is from 0 for the worst to 1 for the best combination of options. A limit that all networks meet makes the
+    reward the quality."""
+    document = effnet.json(*toy(space, tmp_path / "s", "--controller", controller, "--trials", 400, "--objective", "limit",
+                                "--target", "1G", *more))
+    assert document["complete"] and document["controller"] == controller
+    qualities = [trial["quality"] for trial in document["trials"]]
+    assert all(0 <= quality <= 1 for quality in qualities)
+    assert document["best"]["quality"] >= (0.75 if controller == "random" else 0.85)
+    if controller in ("evolution", "rl"):  # they learn: the last quarter is better than the first
+        assert sum(qualities[300:]) > sum(qualities[:100]) + 5
+
+
+@pytest.mark.parametrize("controller", ["evolution", "rl"])
+def test_workers_give_one_result(effnet, space, tmp_path, controller):
+    command = ["--trials", 120, "--controller", controller, "--generation", 12]
+    one = effnet.json(*toy(space, tmp_path / "one", *command))
+    three = effnet.json(*toy(space, tmp_path / "three", *command, "--workers", 3))
+    assert comparable(one) == comparable(three) and three["complete"]
+    assert one["best"] == three["best"] and one["pareto"] == three["pareto"]
+
+
+def test_workers_that_are_killed_lose_nothing(effnet, space, tmp_path):
+    command = ["--trials", 1500, "--population", 50, "--generation", 25]
+    one = effnet.json(*toy(space, tmp_path / "one", *command))
+    study = tmp_path / "killed"
+    assert effnet(*toy(space, study, *command, "--workers", 0)).returncode == 0  # makes the study
+    work = ["search", "worker", str(study), "--timeout", "1"]
+    choose, workers, kills = random.Random(5), [], 0
+    while kills < 12:
+        workers = [worker for worker in workers if worker.poll() is None]
+        while len(workers) < 3:
+            workers.append(start(effnet, work))
+        time.sleep(choose.uniform(0, 0.3))
+        victim = choose.choice(workers)
+        victim.kill()
+        victim.communicate()
+        kills += 1
+    for worker in workers:
+        _, errors = worker.communicate(timeout=500)
+        assert worker.returncode in (0, -9), errors
+    assert effnet(*work).returncode == 0
+    document = effnet.json("search", "show", study)
+    assert document["complete"] and comparable(document) == comparable(one)
+
+
+def test_interrupted_worker_gives_its_trial_back(effnet, space, tmp_path):
+    study = tmp_path / "s"
+    assert effnet(*toy(space, study, "--trials", 100_000, "--workers", 0)).returncode == 0
+    worker = start(effnet, ["search", "worker", str(study)])
+    wait_for(lambda: effnet.json("search", "show", study)["counts"]["done"] > 20, worker)
+    worker.send_signal(signal.SIGINT)
+    _, errors = worker.communicate(timeout=300)
+    assert worker.returncode == 130 and errors == "effnet: error: interrupted\n"
+    counts = effnet.json("search", "show", study)["counts"]
+    assert counts["running"] == 0 and counts["failed"] == 0 and counts["done"] > 20
+    more = effnet.json("search", "worker", study, "--trials", "5")
+    assert (more["done"], more["complete"]) == (5, False)
+
+
+def test_a_finished_study_is_continued_without_work(effnet, space, finished, tmp_path):
+    study = tmp_path / "copy"
+    shutil.copy(finished[0], study)
+    assert effnet.json("search", "run", study) == {**finished[1], "study": str(study)}  # no options: those of the study
+    assert effnet.json("search", "worker", study) == {"done": 0, "failed": 0, "lost": 0, "complete": True}
+
+
+@pytest.mark.parametrize("more, setting", [
+    (["--trials", "400"], "trials (got '400', expected '300')"),
+    (["--seed", "4"], "control.seed"),
+    (["--controller", "random"], "controller (got 'random', expected 'evolution')"),
+    (["--target", "3M"], "objective.target"),
+    (["--objective", "hard"], "objective.form"),
+    (["--cost", "params"], "objective.cost"),
+    (["--population", "33"], "control.population"),
+    (["--generation", "15"], "generation_size"),
+    (["--evaluator", "zerocost"], "--evaluator: the study has another one"),
+    (["--space", "cifar"], "--space: the study has another one"),
+])
+def test_a_study_keeps_its_settings(effnet, finished, more, setting):
+    before = finished[0].read_bytes()
+    result = effnet("search", "run", finished[0], *more)
+    effnet.check_error(result, 2)
+    assert setting in result.stderr and finished[0].read_bytes() == before
+
+
+def test_two_processes_make_one_study(effnet, space, tmp_path):
+    command = toy(space, tmp_path / "s", "--trials", 60, "--json")
+    both = [start(effnet, command), start(effnet, command)]
+    documents = []
+    for process in both:
+        output, errors = process.communicate(timeout=300)
+        assert process.returncode == 0, errors
+        documents.append(json.loads(output))
+    assert comparable(documents[0]) == comparable(documents[1]) and documents[0]["complete"]
+
+
+def test_export(effnet, finished, tmp_path):
+    study, document = finished
+    out = tmp_path / "found.toml"
+    exported = effnet.json("search", "export", study, "-o", out)
+    assert exported["candidate"] == document["best"]["candidate"] and exported["path"] == str(out)
+    counts = effnet.json("inspect", out)
+    assert counts["name"] == exported["name"] and counts["macs"] == exported["macs"] == document["best"]["macs"]
+    assert counts["params"] == document["best"]["params"] and counts["resolution"] == 32 and counts["classes"] == 3
+    # Every other command reads the file.
+    assert effnet.json("scale", out, "--phi", "2")["macs"] > counts["macs"]
+    assert effnet.json("bench", out, "--seconds", "0.05")["latency_ms"]["median"] > 0
+    front = document["pareto"][0]
+    cheap = effnet("search", "export", study, "--trial", front["trial"], "--name", "cheap", "-o", "-")
+    assert cheap.returncode == 0 and 'name = "cheap"' in cheap.stdout
+    assert effnet.json("inspect", write(tmp_path / "cheap.toml", cheap.stdout))["macs"] == front["macs"]
+    for more, code in ((["--trial", "301", "-o", out], 2), ([], 2), (["-o", tmp_path / "no" / "x.toml"], 4)):
+        effnet.check_error(effnet("search", "export", study, *more), code)
+
+
+def test_page(effnet, finished, tmp_path):
+    page = tmp_path / "page.html"
+    assert effnet.json("search", "show", finished[0], "--report", page)["path"] == str(page)
+    text = page.read_text()
+    assert "<script" not in text and "<svg" in text and "the search has ended" in text
+
+
+def test_rank_correlation(effnet, space, finished, tmp_path):
+    """Another seed of the toy is another problem, so the ranks have little to do with each other."""
+    study = finished[0]
+    same, other = tmp_path / "same", tmp_path / "other"
+    again = ["search", "run", same, "--evaluator", "toy", "--points-of", study, "--seed", "3", "--trials", "50"]
+    assert effnet.json(*again)["counts"]["done"] == 50
+    correlation = effnet.json("search", "show", same, "--against", study)["correlation"]
+    assert correlation["networks"] == 50 and correlation["spearman"] == pytest.approx(1) and correlation["kendall"] == pytest.approx(1)
+    effnet.json("search", "run", other, "--evaluator", "toy", "--points-of", study, "--seed", "8")
+    correlation = effnet.json("search", "show", other, "--against", study)["correlation"]
+    assert correlation["networks"] > 100 and abs(correlation["spearman"]) < 0.9
+    low, high = correlation["spearman_interval"]
+    assert low <= correlation["spearman"] <= high
+    assert "Kendall" in effnet("search", "show", other, "--against", study).stdout
+    unrelated = tmp_path / "unrelated"
+    effnet.json("search", "run", unrelated, "--space", "cifar", "--evaluator", "toy", "--trials", "5")
+    effnet.check_error(effnet("search", "show", unrelated, "--against", study), 2)
+
+
+def test_live(effnet, space, tmp_path):
+    study = tmp_path / "s"
+    assert effnet(*toy(space, study, "--trials", 40, "--workers", 0)).returncode == 0
+    watcher = start(effnet, ["search", "show", str(study), "--live"])
+    assert effnet("search", "worker", study).returncode == 0
+    output, _ = watcher.communicate(timeout=300)
+    # No terminal: only the final text, without control sequences.
+    assert watcher.returncode == 0 and "the search has ended" in output and "\033" not in output
+    assert output.count("best networks") == 1
+
+
+def test_many_trials(effnet, space, tmp_path):
+    study = tmp_path / "s"
+    result = effnet(*toy(space, study, "--trials", 10_000, "--generation", 500, "--controller", "random", "--workers", 2), timeout=1200)
+    assert result.returncode == 0, result.stderr
+    document = effnet.json("search", "show", study, "--report", tmp_path / "page.html")
+    assert len(document["trials"]) == 10_000 and document["complete"] and document["counts"]["failed"] == 0
+    assert (tmp_path / "page.html").stat().st_size < 4e6
+
+
+@pytest.mark.parametrize("more, code, message", [
+    (["--trials", "0"], 2, "--trials"),
+    (["--trials", "many"], 2, "--trials"),
+    (["--workers", "-1"], 2, "--workers"),
+    (["--generation", "0"], 2, "--generation"),
+    (["--population", "0"], 2, "--population"),
+    (["--seed", "x"], 2, "--seed"),
+    (["--timeout", "0"], 2, "--timeout"),
+    (["--timeout", "nan"], 2, "--timeout"),
+    (["--controller", "guess"], 2, "controller"),
+    (["--evaluator", "guess"], 2, "evaluator"),
+    (["--objective", "firm"], 2, "--objective"),
+    (["--cost", "money"], 2, "--cost"),
+    (["--cost", "latency"], 2, "--latency-table is missing"),
+    (["--cost", "latency", "--latency-table", "/nonexistent"], 3, "/nonexistent"),
+    (["--target", "-1"], 2, "--target"),
+    (["--weight", "0.5"], 2, "weight"),
+    (["--weight", "nan"], 2, "weight"),
+    (["--objective", "limit", "--target", "1K"], 3, "the cheapest one found has"),
+    (["--space", "no_such_space"], 3, "no_such_space"),
+    (["--space", "/nonexistent.toml"], 3, "/nonexistent.toml"),
+    (["--data", "/tmp"], 2, "--data: it has no effect here"),
+    (["--score", "synflow"], 2, "--score: it has no effect here"),
+    (["--supernet", "x"], 2, "--supernet: it has no effect here"),
+    (["--budgets", "1,2"], 2, "--budgets: it has no effect here"),
+    (["--points-of", "/nonexistent"], 3, "/nonexistent"),
+])
+def test_wrong_options(effnet, space, tmp_path, more, code, message):
+    result = effnet(*toy(space, tmp_path / "s", *more))
+    effnet.check_error(result, code)
+    assert message in result.stderr and not os.listdir(tmp_path)
+
+
+def test_wrong_spaces(effnet, tmp_path):
+    for text, message in ((SPACE.replace("kernel", "kernal"), "kernal"), (SPACE.replace("[3, 5, 7]", "[3, 4]"), "kernel"),
+                          (SPACE.replace("stage = 1", "stage = 9"), "stage"), ("name = \"x\"", "base"), ("[[", ":1:")):
+        file = write(tmp_path / "space.toml", text)
+        result = effnet(*toy(file, tmp_path / "s"))
+        effnet.check_error(result, 3)
+        assert str(file) in result.stderr and message in result.stderr and not (tmp_path / "s").exists()
+
+
+@pytest.mark.parametrize("words", [["worker"], ["show"], ["export", "-o", "x"]])
+def test_files_that_are_no_study(effnet, finished, tmp_path, words):
+    text = write(tmp_path / "text", "not a database, but long enough to be read as one " * 40)
+    other = tmp_path / "other.db"
+    with sqlite3.connect(other) as database:
+        database.execute("CREATE TABLE other (x)")
+    for file in (text, other, tmp_path / "missing", tmp_path):
+        before = file.read_bytes() if file.is_file() else None
+        result = effnet("search", words[0], file, *words[1:])
+        assert result.returncode in (3, 4) if file == tmp_path else result.returncode == 3, result.stderr
+        effnet.check_error(result, result.returncode)
+        assert before is None or file.read_bytes() == before
+    assert not (tmp_path / "missing").exists()
+
+
+def changed_study(finished, tmp_path, key, value):
+    study = tmp_path / "changed"
+    shutil.copy(finished[0], study)
+    with sqlite3.connect(study) as database:
+        changed = database.execute("UPDATE effnet_study SET value = ? WHERE key = ?", (value, key)).rowcount
+    assert changed == 1
+    return study
+
+
+@pytest.mark.parametrize("key, value, message", [("version", "1", "another version"), ("kind", "scale", "another search"),
+                                                 ("settings", "{}", "settings"), ("settings", "x", "settings")])
+def test_studies_that_cannot_be_read(effnet, finished, tmp_path, key, value, message):
+    study = changed_study(finished, tmp_path, key, value)
+    for words in (["run"], ["worker"], ["show"]):
+        result = effnet("search", words[0], study)
+        effnet.check_error(result, 3)
+        assert message in result.stderr
+
+
+def test_places_without_permission(effnet, space, finished):
+    """root may write everywhere, so this runs as another user."""
+    if os.geteuid() != 0:
+        pytest.skip("needs root to become another user")
+    folder = tempfile.mkdtemp()
+    try:
+        os.chmod(folder, 0o755)
+        study = shutil.copy(finished[0], os.path.join(folder, "a.study"))
+        os.chmod(study, 0o644)
+        small = shutil.copy(space, os.path.join(folder, "small.toml"))
+        os.chmod(small, 0o644)
+
+        def run(*words):
+            environment = {key: value for key, value in os.environ.items() if not key.startswith("EFFNET_")}
+            return subprocess.run([effnet.path, *words], env={**environment, "HOME": "/nonexistent"}, user=65534, group=65534,
+                                  extra_groups=[], capture_output=True, text=True, timeout=300)
+
+        if run("--version").returncode != 0:
+            pytest.skip("the other user cannot run effnet")
+        for words in (["search", "worker", study], toy(small, os.path.join(folder, "new.study"))):
+            result = run(*words)
+            effnet.check_error(result, 4)
+            assert folder in result.stderr
+        assert sorted(os.listdir(folder)) == ["a.study", "small.toml"]
+    finally:
+        shutil.rmtree(folder)
+
+
+@pytest.mark.slow
+def test_locked_study(effnet, finished, tmp_path):
+    study = tmp_path / "locked"
+    shutil.copy(finished[0], study)
+    with sqlite3.connect(study) as database:
+        database.execute("BEGIN EXCLUSIVE")
+        result = effnet("search", "worker", study)
+    effnet.check_error(result, 4)
+    assert "locked" in result.stderr
+
+
+def test_other_evaluators_need_effnet_train(effnet, space, tmp_path):
+    result = effnet("search", "run", tmp_path / "s", "--space", space, "--data", tmp_path, env={"EFFNET_TRAIN": "/nonexistent"})
+    effnet.check_error(result, 4)
+    assert "effnet-train" in result.stderr and not (tmp_path / "s").exists()
+    result = effnet("search", "supernet", "cifar", env={"EFFNET_TRAIN": "/nonexistent"})
+    effnet.check_error(result, 4)
+
+
+@pytest.mark.parametrize("words", [["latency", "cifar"], ["latency", "nosuch", "-o", "x.json"], ["latency", "cifar", "-o", "-"],
+                                   ["latency", "cifar", "-o", "x.json", "--seconds", "0"]])
+def test_wrong_latency_options(effnet, tmp_path, words):
+    result = effnet("search", *words)
+    effnet.check_error(result, 3 if "nosuch" in words else 2)
+
+
+def test_latency_table(effnet, tmp_path):
+    """A space of 8 networks: the table predicts a latency for each, and a search can be limited by it."""
+    space = write(tmp_path / "tiny.toml", SPACE.replace("[3, 5, 7]", "[3, 5]").replace("expand = [2, 3, 4]", "")
+                  .replace("channels = [16, 24, 32]", "").replace("layers = [-1, 0, 1]", ""))
+    table = tmp_path / "table.json"
+    measured = effnet.json("search", "latency", space, "-o", table, "--seconds", "0.01", "--random", "10", "--threads", "1")
+    assert measured["path"] == str(table) and measured["parts"] > 5 and "1 thread" in measured["machine"]
+    limited = ["search", "run", tmp_path / "s", "--space", space, "--evaluator", "toy", "--cost", "latency", "--latency-table", table,
+               "--trials", "20"]
+    document = effnet.json(*limited, "--target", "1000 ms")
+    assert document["objective"] == {"form": "soft", "cost": "latency", "target": 1000, "weight": -0.07}
+    assert all(0 < trial["cost"] < 1000 for trial in document["trials"])
+    # A table of another space does not fit.
+    other = write(tmp_path / "other.toml", SPACE)
+    result = effnet("search", "run", tmp_path / "t", "--space", other, "--evaluator", "toy", "--cost", "latency", "--latency-table", table)
+    effnet.check_error(result, 3)
