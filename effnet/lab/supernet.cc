@@ -159,7 +159,7 @@ tensor::Weights child_weights(const arch::ArchSpec& child, const std::shared_ptr
   tensor::Weights weights;
   for (const graph::Parameter& parameter : graph::parameters(graph::lower(child))) {
     if (parameter.statistic()) {
-      const float value = parameter.kind == graph::ParameterKind::norm_variance ? 1 : 0;
+      const float value = parameter.kind == graph::ParameterKind::norm_variance ? 1.0F : 0.0F;
       std::vector<float> values(static_cast<std::size_t>(parameter.numel()), value);
       weights.tensors.emplace(parameter.name, tensor::make_tensor(parameter.dims, std::move(values)));
     } else {
@@ -188,7 +188,7 @@ search::Point extreme_point(const search::Space& space, bool largest) {
       }
     }
   }
-  return search::canonical(space, std::move(best));
+  return search::canonical(space, best);
 }
 
 }  // namespace effnet::lab

@@ -109,9 +109,6 @@ SupernetRun::SupernetRun(const search::Space& space, const SupernetOptions& opti
     class_weights = train::balanced_weights(*images_.data.train, images_.data.classes);
   trainer_ = std::make_unique<train::Trainer>(std::move(graph), std::move(store), recipe, device_, *group_,
                                               std::move(class_weights));
-  if (options.sandwich) {
-    for (const bool largest : {false, true}) extremes_.push_back(network(extreme_point(space_, largest)));
-  }
 
   data::LoaderOptions loader = train::loader_options(recipe, options.threads);
   loader.mixup = recipe.data.mixup;
@@ -210,6 +207,9 @@ SupernetSummary SupernetRun::train() {
                   space_.name, grouped(summary.params), to_string(images_.model.resolution()),
                   grouped(images_.data.train->size()), images_.data.classes, timeline_->batches(), summary.device));
   resume();
+  if (options_.sandwich) {
+    for (const bool largest : {false, true}) extremes_.push_back(network(extreme_point(space_, largest)));
+  }
   while (!timeline_->last_step_is_done()) step();
   write_supernet(options_.file, given_, options_.recipe, trainer_->averaged_weights());
   const train::Progress last = meters_->progress(0);

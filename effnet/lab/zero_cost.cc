@@ -64,7 +64,7 @@ arch::ArchSpec with_relu(arch::ArchSpec spec) {
 // equation 1 and algorithm 1: R is the sum of the logits for an image of ones with absolute weights; the score is the
 // sum over all parameters of |w dR/dw|. Batch norm has the moving statistics of a new network, mean 0 and variance 1:
 // the statistics of the batch would make R independent of the weights before it. All activations become ReLU, which
-// changes no value here, because all are positive: ReLU6 would cut them off. The logarithm does not change the order;
+// passes all values on, because they are positive; ReLU6 would cut them off. The logarithm does not change the order;
 // the sum of a deep network is 1e60 and more.
 double synflow(const arch::ArchSpec& spec, std::uint64_t seed, const ZeroCostImages&) {
   Initialised one(with_relu(spec), seed, /*absolute=*/true);
@@ -77,7 +77,8 @@ double synflow(const arch::ArchSpec& spec, std::uint64_t seed, const ZeroCostIma
   return std::log(sum);
 }
 
-bool makes_a_code(graph::Activation kind) {  // not the gates of squeeze-and-excitation, which never are zero
+// Whether the activation suppresses negative inputs. The sigmoid of squeeze-and-excitation does not.
+bool makes_a_code(graph::Activation kind) {
   return kind != graph::Activation::none && kind != graph::Activation::sigmoid;
 }
 

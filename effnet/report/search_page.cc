@@ -110,7 +110,7 @@ std::string importance(const SearchPage& page) {
     one.fraction = std::isfinite(one.fraction) ? std::clamp(one.fraction, 0.0, 1.0) : 0;
   std::ranges::stable_sort(rows, std::ranges::greater{}, &SearchImportance::fraction);
   StackedBars bars{
-      .title = "importance of the choices", .parts = {"percent of the variance of the reward"}, .rows = {}};
+      .title = "importance of the choices", .parts = {"percent of the variance of the quality"}, .rows = {}};
   bars.rows.reserve(rows.size());
   std::string table =
       "<div class=\"scroll\"><table>\n<thead><tr><th class=\"text\">choice</th><th>importance</th>"
@@ -121,8 +121,8 @@ std::string importance(const SearchPage& page) {
                          escaped(one.choice), percent_text(one.fraction), escaped(one.best_option));
   }
   return guide(
-             "How much of the variance of the reward each choice explains on its own, and the option with the highest "
-             "mean reward. A choice that explains almost nothing can be left out of the next search. A controller "
+             "How much of the variance of the quality each choice explains on its own, and the option with the highest "
+             "mean quality. A choice that explains almost nothing can be left out of the next search. A controller "
              "tries good options more often than others, so these numbers are estimates.") +
          figure("Importance of the choices", svg(bars)) + table + "</tbody></table></div>\n";
 }

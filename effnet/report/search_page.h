@@ -22,11 +22,11 @@ struct SearchPoint {
   double quality = 0, cost = 0;
 };
 
-// How much of the difference between rewards a choice explains.
+// How much of the variance of the quality a choice explains.
 struct SearchImportance {
   std::string choice;       // "stage 3: kernel"
   double fraction = 0;      // from 0 to 1
-  std::string best_option;  // with the highest mean reward
+  std::string best_option;  // with the highest mean quality
 };
 
 struct SearchNetwork {

@@ -87,7 +87,7 @@ TEST(SearchPage, ChoicesAreInTheOrderOfTheirImportance) {
   const std::string page = search_page(small_page());
   EXPECT_LT(page.find("<td class=\"text\">stage 3 kernel</td><td>50.0 %</td><td class=\"text\">5</td>"),
             page.find("<td class=\"text\">stage 1 kernel</td><td>6.2 %</td><td class=\"text\">3</td>"));
-  EXPECT_THAT(page, HasSubstr("<title>stage 3 kernel: percent of the variance of the reward 50</title>"));
+  EXPECT_THAT(page, HasSubstr("<title>stage 3 kernel: percent of the variance of the quality 50</title>"));
 }
 
 // Counts of the networks: docs/reference/paper.md, Table 2 and section C (5,288,548 and 3,887,038 parameters).

@@ -5,6 +5,7 @@
 #include <set>
 
 #include "effnet/graph/counted_costs.h"
+#include "effnet/search/control/pareto.h"
 #include "effnet/search/json_field.h"
 
 namespace effnet::search {
@@ -207,13 +208,10 @@ NasResult result_of(const NasSearch& search, const std::vector<Trial>& trials) {
                            .cost = field<double>(details, "cost")});
   }
   std::ranges::stable_sort(result.best, std::greater<>(), &NasRow::reward);
-  std::vector<NasRow> by_cost = result.best;
-  std::ranges::stable_sort(by_cost, [](const NasRow& a, const NasRow& b) {
-    return a.cost != b.cost ? a.cost < b.cost : a.quality > b.quality;
-  });
-  for (NasRow& row : by_cost) {
-    if (result.pareto.empty() || row.quality > result.pareto.back().quality) result.pareto.push_back(std::move(row));
-  }
+  std::vector<Tradeoff> tradeoffs;
+  tradeoffs.reserve(result.best.size());
+  for (const NasRow& row : result.best) tradeoffs.push_back({row.quality, row.cost});
+  for (const std::size_t row : pareto_front(tradeoffs)) result.pareto.push_back(result.best[row]);
   if (trials.empty()) return result;
   // The last generation is the last round of the last networks, or an earlier round in which all of them failed.
   const std::int64_t expected = search.points.empty() ? search.trials : std::ssize(search.points);

@@ -29,16 +29,16 @@ std::vector<Scored> scores_of_round(const Halving& halving, const std::vector<Tr
     if (trial.state == TrialState::done) one.scores.push_back(trial.score);
     one.failed = one.failed || trial.state == TrialState::failed;
   }
-  struct Row {
+  struct Candidate {
     Scored scored;
     bool failed = false;
   };
-  std::vector<Row> rows;
+  std::vector<Candidate> rows;
   for (const std::string& candidate : halving.candidates) {
     const auto found = sums.find(candidate);
     if (found == sums.end()) continue;
     const std::vector<double>& scores = found->second.scores;
-    Row row{{.candidate = candidate, .seeds = std::ssize(scores)}, found->second.failed};
+    Candidate row{{.candidate = candidate, .seeds = std::ssize(scores)}, found->second.failed};
     const auto n = static_cast<double>(scores.size());
     for (const double score : scores) row.scored.mean += score / n;
     double squares = 0;
@@ -47,9 +47,9 @@ std::vector<Scored> scores_of_round(const Halving& halving, const std::vector<Tr
     rows.push_back(std::move(row));
   }
   std::ranges::stable_sort(
-      rows, [](const Row& a, const Row& b) { return a.failed != b.failed ? b.failed : a.scored.mean > b.scored.mean; });
+      rows, [](const Candidate& a, const Candidate& b) { return a.failed != b.failed ? b.failed : a.scored.mean > b.scored.mean; });
   std::vector<Scored> result;
-  for (Row& row : rows) result.push_back(std::move(row.scored));
+  for (Candidate& row : rows) result.push_back(std::move(row.scored));
   return result;
 }
 
