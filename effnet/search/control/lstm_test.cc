@@ -131,7 +131,7 @@ TEST(Lstm, GradientsAgreeWithFiniteDifferences) {
   const LstmPolicy policy(kOptions, kHidden);
   std::vector<double> weights = random_weights(policy, 3, 0.7);
   std::vector<double> old_weights = weights;
-  const std::vector<double> change = random_weights(policy, 4, 0.1);
+  const std::vector<double> change = random_weights(policy, 4, 0.5);
   for (std::size_t i = 0; i < weights.size(); ++i) old_weights[i] += change[i];
   const Probabilities old = policy.forward(old_weights, kPoints).probabilities;
   const std::vector<double> advantages{0.5, -0.3, 1, -1, 0.2, 0.1};
