@@ -64,7 +64,7 @@ std::vector<std::pair<std::string, std::string>> facts(const SearchReport& repor
   const search::NasResult& result = report.result;
   std::vector<std::pair<std::string, std::string>> rows{
       {"study", report.study},
-      {"space", fmt::format("{}, {} networks", search.space.name, search.space.size())},
+      {"space", space_text(search.space)},
       {"evaluator", search.evaluator.name},
       {"controller", search.points.empty() ? search.controller : "networks of another study"},
       {"reward", objective_text(search)},

@@ -162,11 +162,10 @@ Json to_json(const SearchReport& report) {
 std::string to_text(const SearchReport& report) {
   const NasSearch& search = report.search;
   const search::NasResult& result = report.result;
-  std::string text =
-      fmt::format("{}: space {} ({} networks), evaluator {}, {}\nreward: {}\n", report.study, search.space.name,
-                  search.space.size(), search.evaluator.name,
-                  search.points.empty() ? "controller " + search.controller : std::string("networks of another study"),
-                  objective_text(search));
+  std::string text = fmt::format(
+      "{}: space {}, evaluator {}, {}\nreward: {}\n", report.study, space_text(search.space), search.evaluator.name,
+      search.points.empty() ? "controller " + search.controller : std::string("networks of another study"),
+      objective_text(search));
   text += fmt::format("trials: {} done ({} of them known from the same network), {} failed, {} running, {} waiting{}\n",
                       result.done, result.twins, result.failed, result.running, result.waiting,
                       result.complete ? "; the search has ended" : "");

@@ -3,6 +3,7 @@
 #include "effnet/cli/arguments.h"
 #include "effnet/cli/load.h"
 #include "effnet/cli/search_show.h"
+#include "effnet/cli/search_text.h"
 #include "effnet/cli/worker_processes.h"
 
 namespace effnet::cli {
@@ -28,8 +29,8 @@ void make_study(const std::string& study, const NasSearch& search, const SearchP
   } catch (const Error&) {
     if (!Study::exists(study)) throw;  // else another process has made it meanwhile, and the settings are compared
   }
-  out.say(fmt::format("{}: {} networks; quality by {}, networks by {}", search.space.name, search.space.size(),
-                      search.evaluator.name, search.points.empty() ? search.controller : "another study"));
+  out.say(fmt::format("space {}; quality by {}, networks by {}", space_text(search.space), search.evaluator.name,
+                      search.points.empty() ? search.controller : "another study"));
 }
 
 // Runs `search worker` in several processes, and shows how far they are.

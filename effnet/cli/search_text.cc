@@ -18,6 +18,12 @@ TrialNumbers numbers_of(const search::Trial& trial) {
   }
 }
 
+std::string space_text(const search::Space& space) {
+  std::string points = space.size();  // several points can be one network
+  for (std::ptrdiff_t at = std::ssize(points) - 3; at > 0; at -= 3) points.insert(static_cast<std::size_t>(at), ",");
+  return fmt::format("{} (up to {} networks)", space.name, points);
+}
+
 std::string cost_text(const NasSearch& search, double cost) {
   const std::string& name = search.objective.cost;
   if (name == model::kLatencyCost) return fmt::format("{:.3g} ms", cost);

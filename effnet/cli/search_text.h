@@ -14,6 +14,7 @@ struct TrialNumbers {
 };
 TrialNumbers numbers_of(const search::Trial& trial);
 
+std::string space_text(const search::Space& space);  // "cifar (up to 76,527,504 networks)"
 std::string cost_text(const search::NasSearch& search, double cost);        // "386M macs", "1.25 MB", "12.3 ms"
 std::string quality_text(const search::NasSearch& search, double quality);  // an accuracy "76.30 %", a score "41.2"
 std::string objective_text(const search::NasSearch& search);                // "quality x (macs / 5.2M macs)^-0.07"

@@ -46,8 +46,9 @@ std::vector<Scored> scores_of_round(const Halving& halving, const std::vector<Tr
     if (scores.size() > 1) row.scored.deviation = std::sqrt(squares / (n - 1));
     rows.push_back(std::move(row));
   }
-  std::ranges::stable_sort(
-      rows, [](const Candidate& a, const Candidate& b) { return a.failed != b.failed ? b.failed : a.scored.mean > b.scored.mean; });
+  std::ranges::stable_sort(rows, [](const Candidate& a, const Candidate& b) {
+    return a.failed != b.failed ? b.failed : a.scored.mean > b.scored.mean;
+  });
   std::vector<Scored> result;
   for (Candidate& row : rows) result.push_back(std::move(row.scored));
   return result;
