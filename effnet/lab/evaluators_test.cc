@@ -44,7 +44,7 @@ TEST_F(ProxyTest, TheQualityIsTheTop1AfterTheBudget) {
   const auto details = nlohmann::json::parse(one.details);
   EXPECT_GE(one.value, 0);
   EXPECT_LE(one.value, 1);
-  EXPECT_DOUBLE_EQ(100 * one.value, details.at("top1"));
+  EXPECT_DOUBLE_EQ(100 * one.value, details.at("top1").get<double>());
   EXPECT_EQ(details.at("epochs"), 3);
   EXPECT_TRUE(fs::is_empty(folder_.path()));
   EXPECT_EQ(evaluate(testkit::trial(3), testkit::place(folder_.path())).value, one.value);
