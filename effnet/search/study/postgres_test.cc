@@ -10,6 +10,7 @@
 #include <mutex>
 #include <optional>
 #include <thread>
+#include <utility>
 
 #include "effnet/base/error.h"
 #include "effnet/base/process.h"
@@ -128,13 +129,15 @@ TEST_P(PostgresTest, AClosedConnectionIsMadeAnew) {
     database->run("SELECT pg_backend_pid()", {}, [&](const Row& row) { connection = row.integer(0); });
   };
   ask();
-  const auto close = [&] { open_database(where())->run("SELECT pg_terminate_backend($1, 10000)", {connection}); };
-  close();
+  const auto end_connection = [&] {
+    open_database(where())->run("SELECT pg_terminate_backend($1, 10000)", {connection});
+  };
+  end_connection();
   EXPECT_THROW(ask(), ConnectionLost);
   database->retry(ask);
   EXPECT_EQ(slept, 1);
   Study study(std::move(database), "toy");
-  close();
+  end_connection();
   EXPECT_TRUE(study.add_generation(0, std::vector<NewTrial>{{"x", 1, 1}}, "s"));
   EXPECT_EQ(slept, 2);
   EXPECT_EQ(study.state(), "s");

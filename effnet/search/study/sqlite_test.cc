@@ -68,7 +68,7 @@ TEST_F(SqliteTest, RefusesOtherFiles) {
 
 TEST_F(SqliteTest, CreateLeavesNothingBehind) {
   Study::create(path(), "toy", "");
-  std::vector<FolderEntry> entries = list_folder(folder());
+  const std::vector<FolderEntry> entries = list_folder(folder());
   ASSERT_EQ(entries.size(), 1U) << "no log and no temporary folder";
   EXPECT_EQ(entries[0].name, "study.sqlite");
   const Fill broken = [](Database&) { throw environment_error("no space"); };

@@ -32,7 +32,7 @@ std::int64_t stored_seed(const NewTrial& what) { return static_cast<std::int64_t
 
 // Runs `body` in a transaction that may write; again from the beginning if the connection is lost.
 template <class Body>
-auto write(Database& database, const Body& body) -> decltype(body()) {
+auto in_transaction(Database& database, const Body& body) -> decltype(body()) {
   return database.retry([&] {
     Transaction transaction(database);
     auto result = body();
@@ -49,7 +49,7 @@ std::string value_of(Database& database, std::string_view table, std::string_vie
   return *std::move(value);
 }
 
-std::vector<Trial> select(Database& database, std::string_view condition, const std::vector<Value>& values) {
+std::vector<Trial> select_trials(Database& database, std::string_view condition, const std::vector<Value>& values) {
   const std::string sql = fmt::format("SELECT {} FROM effnet_trials t WHERE {} ORDER BY id", kColumns, condition);
   return database.retry([&] {
     std::vector<Trial> trials;
@@ -58,7 +58,7 @@ std::vector<Trial> select(Database& database, std::string_view condition, const 
   });
 }
 
-std::optional<Trial> first(Database& database, std::string_view condition, const std::vector<Value>& values) {
+std::optional<Trial> find_first(Database& database, std::string_view condition, const std::vector<Value>& values) {
   std::optional<Trial> trial;
   database.run(fmt::format("SELECT {} FROM effnet_trials t WHERE {} ORDER BY id LIMIT 1", kColumns, condition), values,
                [&](const Row& row) { trial = trial_of(row); });
@@ -73,7 +73,7 @@ std::int64_t number_of_generations(Database& database) {
 }
 
 // Makes the tables of a new study.
-void fill(Database& database, std::string_view kind, std::string_view settings) {
+void make_tables(Database& database, std::string_view kind, std::string_view settings) {
   if (database.has_table(kStudyTable)) {
     throw usage_error("{}: the study exists (expected a schema without a study)", database.name())
         .with_hint("a study is never overwritten: use another schema, or continue the study");
@@ -97,7 +97,7 @@ void fill(Database& database, std::string_view kind, std::string_view settings) 
 }
 
 // Adds trials in statements of up to kRows rows, because each statement costs a message to the server and back.
-void insert(Database& database, std::int64_t generation, std::span<const NewTrial> trials) {
+void insert_trials(Database& database, std::int64_t generation, std::span<const NewTrial> trials) {
   constexpr std::size_t kRows = 50, kValues = 5;
   std::int64_t id = 0;
   database.run("SELECT COALESCE(MAX(id), 0) FROM effnet_trials", {}, [&](const Row& row) { id = row.integer(0); });
@@ -120,8 +120,8 @@ void insert(Database& database, std::int64_t generation, std::span<const NewTria
 // Ends all waiting twins of a trial if one of them is done. Returns false if none is.
 bool end_twins(Database& database, const NewTrial& what, double now_s) {
   const std::optional<Trial> done =
-      first(database, "candidate = $1 AND seed = $2 AND budget = $3 AND state = 'done' AND twin_of = 0",
-            {what.candidate, stored_seed(what), what.budget});
+      find_first(database, "candidate = $1 AND seed = $2 AND budget = $3 AND state = 'done' AND twin_of = 0",
+                 {what.candidate, stored_seed(what), what.budget});
   if (!done) return false;
   database.run(
       "UPDATE effnet_trials SET state = 'done', score = $1, details = $2, started_s = $3, ended_s = $4, twin_of = $5 "
@@ -132,13 +132,13 @@ bool end_twins(Database& database, const NewTrial& what, double now_s) {
 
 // The trial that this worker may start now.
 std::optional<Trial> find_startable(Database& database, double dead_before, double now_s) {
-  if (std::optional<Trial> dead = first(database, "state = 'running' AND beat_s < $1", {dead_before})) return dead;
+  if (std::optional<Trial> dead = find_first(database, "state = 'running' AND beat_s < $1", {dead_before})) return dead;
   while (true) {
-    std::optional<Trial> waiting =
-        first(database,
-              "state = 'waiting' AND NOT EXISTS (SELECT 1 FROM effnet_trials r WHERE r.candidate = t.candidate AND "
-              "r.seed = t.seed AND r.budget = t.budget AND r.state = 'running')",
-              {});
+    std::optional<Trial> waiting = find_first(
+        database,
+        "state = 'waiting' AND NOT EXISTS (SELECT 1 FROM effnet_trials r WHERE r.candidate = t.candidate AND "
+        "r.seed = t.seed AND r.budget = t.budget AND r.state = 'running')",
+        {});
     if (!waiting || !end_twins(database, waiting->what, now_s)) return waiting;
   }
 }
@@ -148,7 +148,7 @@ std::optional<Trial> find_startable(Database& database, double dead_before, doub
 bool Study::exists(const std::string& where) { return database_exists(where, kStudyTable); }
 
 void Study::create(const std::string& where, std::string_view kind, std::string_view settings) {
-  create_database(where, [&](Database& database) { fill(database, kind, settings); });
+  create_database(where, [&](Database& database) { make_tables(database, kind, settings); });
 }
 
 Study::Study(const std::string& where, std::string_view kind, const WaitOptions& waiting)
@@ -181,10 +181,10 @@ std::filesystem::path Study::runs_folder() const {
   return fmt::format("effnet-{}.runs", digest.hex().substr(0, kDigits));
 }
 
-std::vector<Trial> Study::trials() { return select(*database_, "TRUE", {}); }
+std::vector<Trial> Study::trials() { return select_trials(*database_, "TRUE", {}); }
 
 std::vector<Trial> Study::trials_of(std::int64_t generation) {
-  return select(*database_, "generation = $1", {generation});
+  return select_trials(*database_, "generation = $1", {generation});
 }
 
 TrialCounts Study::counts() {
@@ -225,9 +225,9 @@ std::optional<PlanInput> Study::plan_input() {
 
 bool Study::add_generation(std::int64_t generation, std::span<const NewTrial> trials, std::string_view state) {
   EFFNET_CHECK(!trials.empty());
-  return write(*database_, [&] {
+  return in_transaction(*database_, [&] {
     if (number_of_generations(*database_) != generation) return false;
-    insert(*database_, generation, trials);
+    insert_trials(*database_, generation, trials);
     database_->run("UPDATE effnet_study SET value = $1 WHERE key = 'state'", {std::string(state)});
     return true;
   });
@@ -236,10 +236,11 @@ bool Study::add_generation(std::int64_t generation, std::span<const NewTrial> tr
 std::optional<Trial> Study::claim(std::string_view worker, double now_s, const ClaimOptions& options) {
   const double dead_before = now_s - options.timeout_s;
   const std::string name(worker);
-  return write(*database_, [&]() -> std::optional<Trial> {
+  return in_transaction(*database_, [&]() -> std::optional<Trial> {
     Database& d = *database_;
     // An earlier call whose answer was lost.
-    if (std::optional<Trial> held = first(d, "state = 'running' AND worker = $1 AND started_s = $2", {name, now_s}))
+    if (std::optional<Trial> held =
+            find_first(d, "state = 'running' AND worker = $1 AND started_s = $2", {name, now_s}))
       return held;
     d.run(
         "UPDATE effnet_trials SET state = 'failed', ended_s = $1, details = 'the worker died at each attempt' "
@@ -260,14 +261,14 @@ std::optional<Trial> Study::claim(std::string_view worker, double now_s, const C
 }
 
 bool Study::beat(std::int64_t id, std::string_view worker, double now_s) {
-  return write(*database_, [&] {
+  return in_transaction(*database_, [&] {
     return database_->run("UPDATE effnet_trials SET beat_s = $1 WHERE id = $2 AND worker = $3 AND state = 'running'",
                           {now_s, id, std::string(worker)}) == 1;
   });
 }
 
 bool Study::finish(std::int64_t id, std::string_view worker, double score, std::string_view details, double now_s) {
-  return write(*database_, [&] {
+  return in_transaction(*database_, [&] {
     return database_->run(
                "UPDATE effnet_trials SET state = 'done', score = $1, details = $2, ended_s = $3 "
                "WHERE id = $4 AND worker = $5 AND (state = 'running' OR (state = 'done' AND ended_s = $6))",
@@ -276,7 +277,7 @@ bool Study::finish(std::int64_t id, std::string_view worker, double score, std::
 }
 
 bool Study::fail(std::int64_t id, std::string_view worker, std::string_view error, double now_s) {
-  return write(*database_, [&] {
+  return in_transaction(*database_, [&] {
     return database_->run(
                "UPDATE effnet_trials SET state = 'failed', details = $1, ended_s = $2 "
                "WHERE id = $3 AND worker = $4 AND (state = 'running' OR (state = 'failed' AND ended_s = $5))",
@@ -285,7 +286,7 @@ bool Study::fail(std::int64_t id, std::string_view worker, std::string_view erro
 }
 
 bool Study::release(std::int64_t id, std::string_view worker) {
-  return write(*database_, [&] {
+  return in_transaction(*database_, [&] {
     return database_->run(
                "UPDATE effnet_trials SET state = 'waiting', worker = '', attempts = attempts - 1 "
                "WHERE id = $1 AND worker = $2 AND state = 'running'",
