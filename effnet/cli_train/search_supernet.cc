@@ -22,25 +22,6 @@ train::Recipe recipe_of(const SearchSupernetOptions& o) {
   return recipe;
 }
 
-void declare_options(CLI::App& command, SearchSupernetOptions& o) {
-  command.add_option("SPACE", o.space, kSpaceHelp)->required();
-  command.add_option("--data", o.data, "Train on this folder [data.folder of the recipe]")->type_name("DIR");
-  command
-      .add_option("-o,--out", o.out,
-                  "Write the weights to this file. The state of a training that was stopped is in FILE.checkpoint; the "
-                  "same command continues it")
-      ->type_name("FILE")
-      ->required();
-  command.add_option("--recipe", o.recipe, "Train with this recipe [search_supernet]")->type_name("RECIPE");
-  command.add_option("--set", o.settings, "Change a setting of the recipe; may be repeated")
-      ->type_name("KEY=VALUE")
-      ->allow_extra_args(false);
-  command.add_flag(
-      "--sandwich", o.sandwich,
-      "Train the smallest, the largest and two random networks in each step, instead of one random network");
-  command.add_option("--device", o.device, "Train on this device: auto, cpu or cuda")->type_name("D");
-}
-
 SearchSupernetResult run_search_supernet(const SearchSupernetOptions& o, const Globals& globals, Output& out) {
   turn_warnings_off();
   check_no_stdout("--out", o.out);
@@ -59,6 +40,25 @@ SearchSupernetResult run_search_supernet(const SearchSupernetOptions& o, const G
 }
 
 }  // namespace
+
+void declare_options(CLI::App& command, SearchSupernetOptions& o) {
+  command.add_option("SPACE", o.space, kSpaceHelp)->required();
+  command.add_option("--data", o.data, "Train on this folder [data.folder of the recipe]")->type_name("DIR");
+  command
+      .add_option("-o,--out", o.out,
+                  "Write the weights to this file. The state of a training that was stopped is in FILE.checkpoint; the "
+                  "same command continues it")
+      ->type_name("FILE")
+      ->required();
+  command.add_option("--recipe", o.recipe, "Train with this recipe [search_supernet]")->type_name("RECIPE");
+  command.add_option("--set", o.settings, "Change a setting of the recipe; may be repeated")
+      ->type_name("KEY=VALUE")
+      ->allow_extra_args(false);
+  command.add_flag(
+      "--sandwich", o.sandwich,
+      "Train the smallest, the largest and two random networks in each step, instead of one random network");
+  command.add_option("--device", o.device, "Train on this device: auto, cpu or cuda")->type_name("D");
+}
 
 Json to_json(const SearchSupernetResult& result) {
   const lab::SupernetSummary& summary = result.summary;

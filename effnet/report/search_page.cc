@@ -91,6 +91,7 @@ std::string tradeoff(const SearchPage& page, std::vector<SearchTrial> trials) {
   for (const SearchPoint& one : page.front) {
     if (std::isfinite(one.cost)) front.points.push_back({one.cost, one.quality});
   }
+  std::ranges::sort(front.points, {}, &Point::x);
   const Chart chart{.title = fmt::format("{} by {}", page.quality.name, page.cost.name),
                     .width = kWidth,
                     .height = kHeight,
