@@ -41,6 +41,7 @@ void Output::print(std::string_view text) {
 }
 
 void Output::print_json(const Json& document) { print(json_text(document) + "\n"); }
+
 void Output::redraw(std::string_view text) {
   if (!results_terminal_) return;
   const std::string up = drawn_lines_ > 0 ? fmt::format("\033[{}A", drawn_lines_) : "";
@@ -51,6 +52,7 @@ void Output::redraw(std::string_view text) {
 void Output::print_json_line(const Json& element) { print(dump(element, -1) + "\n"); }
 
 void Output::error(const Error& error) {
+  status("");  // the work that showed it has ended
   // The error and the hint are one line each, even if the system's message or a file name contains line ends.
   message(fmt::format("effnet: error: {}\n", one_line(error.what())));
   if (!error.hint().empty()) message(fmt::format("hint: {}\n", one_line(error.hint())));

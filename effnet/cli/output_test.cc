@@ -112,6 +112,10 @@ TEST(Output, ShowsProgressOnATerminal) {
   out.note("packing");
   out.status("predict");
   EXPECT_EQ(terminal.seen(), "");
+  out.set_quiet(false);
+  out.status("half");
+  out.error(usage_error("stopped"));
+  EXPECT_EQ(terminal.seen(), "\r\033[Khalf\r\033[Keffnet: error: stopped\r\n");
   EXPECT_EQ(results.text(), "");
 }
 

@@ -2,7 +2,6 @@
 #include "effnet/cli/arguments.h"
 #include "effnet/cli/search.h"
 #include "effnet/cli/search_settings.h"
-#include "effnet/search/space/named_spaces.h"
 
 namespace effnet::cli {
 namespace {

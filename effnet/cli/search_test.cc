@@ -272,9 +272,9 @@ TEST_F(SearchCommand, WorkersAndStudiesWithoutTrials) {
 TEST_F(SearchCommand, ExportsANetworkThatCanBeRead) {
   ASSERT_EQ(run({"--space", space(), "--trials", "20"}).code, 0);
   const std::string file = in_folder("found.toml");
-  const RunResult run = run_effnet({"search", "export", study(), "-o", file, "--name", "mine", "--json"});
-  ASSERT_EQ(run.code, 0) << run.messages;
-  const Json document = Json::parse(run.results);
+  const RunResult exported = run_effnet({"search", "export", study(), "-o", file, "--name", "mine", "--json"});
+  ASSERT_EQ(exported.code, 0) << exported.messages;
+  const Json document = Json::parse(exported.results);
   const arch::ArchSpec spec = arch::parse(read_text(file), file);
   EXPECT_EQ(spec.name, "mine");
   EXPECT_EQ(graph::count_macs(spec), document["macs"].get<double>());
