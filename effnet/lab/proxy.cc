@@ -90,13 +90,16 @@ search::Evaluation train_proxy(const search::Trial& trial, const arch::ArchSpec&
   return {summary.saved_top1, details.dump()};
 }
 
-std::unique_ptr<search::Evaluator> make_proxy_evaluator(const search::Space&, const search::EvaluatorSettings& settings,
+std::unique_ptr<search::Evaluator> make_proxy_evaluator(const search::Space& space,
+                                                        const search::EvaluatorSettings& settings,
                                                         const search::EvaluatorPlace& place) {
-  return std::make_unique<ProxyEvaluator>(ProxyOptions{.recipe = train::parse_recipe(settings.recipe, kStudyRecipe),
-                                                       .folder = place.folder,
-                                                       .device = place.device,
-                                                       .threads = place.threads,
-                                                       .log = place.log});
+  ProxyOptions options{.recipe = train::parse_recipe(settings.recipe, kStudyRecipe),
+                       .folder = place.folder,
+                       .device = place.device,
+                       .threads = place.threads,
+                       .log = place.log};
+  open_images(space.base, options.recipe);  // throws now, and not in every trial
+  return std::make_unique<ProxyEvaluator>(std::move(options));
 }
 
 }  // namespace effnet::lab

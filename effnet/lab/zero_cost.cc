@@ -29,7 +29,8 @@ class InitialWeights final : public nn::ParameterSource {
  public:
   // `absolute`: each value without its sign.
   InitialWeights(const graph::Graph& graph, std::uint64_t seed, bool absolute) {
-    for (const nn::ParameterStore::Entry& entry : nn::ParameterStore::initialised(graph, seed)->entries()) {
+    const auto store = nn::ParameterStore::initialised(graph, seed);
+    for (const nn::ParameterStore::Entry& entry : store->entries()) {
       const Tensor values = entry.tensor.detach().to(torch::kDouble);
       tensors_[entry.name] = (absolute ? values.abs() : values).set_requires_grad(!entry.statistic);
     }

@@ -64,7 +64,9 @@ def space(tmp_path_factory):
 
 
 def toy(space, study, *more):
-    return ["search", "run", str(study), "--space", str(space), "--evaluator", "toy", *map(str, more)]
+    """The command with the toy evaluator. A --space in `more` replaces `space`."""
+    own = [] if "--space" in more else ["--space", str(space)]
+    return ["search", "run", str(study), *own, "--evaluator", "toy", *map(str, more)]
 
 
 def comparable(document):

@@ -96,10 +96,10 @@ def test_a_search_with_it_and_its_models(effnet, space, project, supernet, tmp_p
     assert 0.5 < best["quality"] <= 1
     assert effnet("search", "export", study, "-o", arch, "--weights", model).returncode == 0
     # The model has the accuracy that the search saw, with effnet's engine too.
-    measured = effnet.json("eval", model, "--data", project / "data")
+    measured = effnet.json("eval", model, project / "data/val")
     assert measured["top1"] == pytest.approx(100 * best["quality"], abs=100 / 36 + 1e-9)  # one of 36 images
     image = next((project / "data/val" / CLASSES[0]).iterdir())
-    assert effnet.json("predict", model, image)["predictions"][0]["label"] in CLASSES
+    assert effnet.json("predict", model, image)["images"][0]["top"][0]["label"] in CLASSES
     run = tmp_path / "run"
     assert effnet("train", "search_proxy", "--data", project / "data", "--out", run, "--threads", 1, "--set", f"model.name={arch}", "--set",
                   f"model.init={model}", "--set", "train.epochs=1", "--set", "train.batch=24").returncode == 0

@@ -45,7 +45,8 @@ def space(tmp_path_factory):
 
 
 def search(space, project, study, *more):
-    return list(map(str, ["search", "run", study, "--space", space, "--data", project / "data", "--threads", 1, *RECIPE, *more]))
+    return list(map(str, ["search", "run", study, "--space", space, "--data", project / "data",
+                          *([] if "--threads" in more else ["--threads", 1]), *RECIPE, *more]))
 
 
 def proxy(space, project, study, *more):

@@ -139,6 +139,10 @@ void check(const NasSearch& search) {
   }
   if (latency && !search.latency)
     throw usage_error("the cost latency needs a table (got none)").with_hint("make one with: effnet search latency");
+  if (latency) {  // these networks have every part that a network of the space can have; predict_ms() throws without it
+    for (const Point& point : covering_points(search.space, 0, 1))
+      predict_ms(*search.latency, network_of(search.space, point));
+  }
   static_cast<void>(controller_kind(search.controller));
   const EvaluatorFacts& evaluator = evaluator_facts(search.evaluator.name);
   if (!evaluator.accuracy && search.objective.form != ObjectiveForm::limit) {

@@ -120,6 +120,7 @@ WorkerResult work(Study& study, std::string_view kind, const Plan& plan, const E
     return options.most_trials > 0 && result.done + result.failed + result.lost >= options.most_trials;
   };
   while (!limit_reached()) {
+    check_interrupt();  // an evaluation may be too short to notice a signal
     if (const std::optional<Trial> trial = study.claim(options.name, options.now(), options.claim)) {
       run_trial(study, heart, *trial, evaluate, options, result);
       continue;
