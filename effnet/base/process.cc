@@ -1,6 +1,7 @@
 #include "effnet/base/process.h"
 
 #include <fcntl.h>
+#include <poll.h>
 #include <spawn.h>
 #include <sys/wait.h>
 #include <unistd.h>
@@ -8,6 +9,7 @@
 #include <algorithm>
 #include <array>
 #include <cerrno>
+#include <csignal>
 #include <cstdlib>
 #include <ctime>
 #include <fstream>
@@ -20,6 +22,8 @@
 
 namespace effnet {
 namespace {
+
+constexpr int kPollMs = 100;  // between two looks for a signal
 
 // The words of this process's command line. Empty if /proc does not give them.
 std::vector<std::string> command_words() {
@@ -47,13 +51,17 @@ ProcessResult run_process(const std::vector<std::string>& words, Keep keep) {
   const int discarded = keep == Keep::errors ? STDOUT_FILENO : STDERR_FILENO;
   posix_spawn_file_actions_addopen(&actions, discarded, "/dev/null", O_WRONLY, 0);
   posix_spawn_file_actions_adddup2(&actions, pipe[1], kept);
+  posix_spawnattr_t attributes;
+  posix_spawnattr_init(&attributes);
+  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);  // so that Ctrl-C does not reach the child twice
   std::vector<char*> arguments;
   arguments.reserve(words.size() + 1);
   for (const std::string& word : words) arguments.push_back(const_cast<char*>(word.c_str()));
   arguments.push_back(nullptr);
   pid_t child = 0;
-  const int failure = ::posix_spawnp(&child, arguments[0], &actions, nullptr, arguments.data(), environ);
+  const int failure = ::posix_spawnp(&child, arguments[0], &actions, &attributes, arguments.data(), environ);
   posix_spawn_file_actions_destroy(&actions);
+  posix_spawnattr_destroy(&attributes);
   ::close(pipe[1]);
 
   ProcessResult result;
@@ -64,9 +72,16 @@ ProcessResult run_process(const std::vector<std::string>& words, Keep keep) {
   result.started = true;
   std::string& text = keep == Keep::errors ? result.errors : result.output;
   std::array<char, 4096> buffer{};
+  bool signalled = false;
   while (true) {
+    if (interrupted() && !signalled) {
+      signalled = true;
+      ::kill(child, SIGTERM);
+    }
+    pollfd readable{.fd = pipe[0], .events = POLLIN, .revents = 0};
+    if (::poll(&readable, 1, kPollMs) == 0) continue;  // a signal may have reached another thread
     const ssize_t got = ::read(pipe[0], buffer.data(), buffer.size());
-    if (got < 0 && errno == EINTR) continue;  // the child gets the same Ctrl-C and ends
+    if (got < 0 && errno == EINTR) continue;
     if (got <= 0) break;
     text.append(buffer.data(), static_cast<std::size_t>(got));
     if (text.size() > buffer.size()) text.erase(0, text.size() - buffer.size());

@@ -17,7 +17,7 @@ struct ProcessResult {
 enum class Keep { errors, output };
 
 // Runs the program words[0], found on PATH, with the other words as arguments and empty stdin. `keep` selects stderr or
-// stdout; the other is discarded. Ctrl-C also reaches the child (same process group); after the child has ended,
+// stdout; the other is discarded. After a signal to this process the child gets SIGTERM; when it has ended,
 // Error(interrupted) is thrown.
 ProcessResult run_process(const std::vector<std::string>& words, Keep keep = Keep::errors);
 

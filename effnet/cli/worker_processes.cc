@@ -75,7 +75,7 @@ void run_workers(std::vector<std::string> words, int count, int threads, const s
       meanwhile();
       interruptible_sleep(kMeanwhileS);
     }
-  } catch (...) {  // Ctrl-C also reaches the workers, which end soon
+  } catch (...) {  // run_process() tells the workers about a signal, and they end soon
     own = std::current_exception();
   }
   for (std::thread& one : waiting) one.join();

@@ -178,6 +178,18 @@ def test_interrupted_worker_gives_its_trial_back(effnet, space, tmp_path):
     assert (more["done"], more["complete"]) == (5, False)
 
 
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_to_the_command_ends_its_workers(effnet, space, tmp_path, number):
+    study = tmp_path / "s"
+    command = start(effnet, toy(space, study, "--trials", 100_000, "--workers", 2))
+    wait_for(lambda: os.path.exists(study) and effnet.json("search", "show", study)["counts"]["done"] > 20, command)
+    command.send_signal(number)  # to this process only, as `kill` and systemd send it
+    _, errors = command.communicate(timeout=300)
+    assert command.returncode == 130 and "interrupted" in errors
+    counts = effnet.json("search", "show", study)["counts"]
+    assert counts["running"] == 0 and counts["waiting"] > 0
+
+
 def test_a_finished_study_is_continued_without_work(effnet, space, finished, tmp_path):
     study = tmp_path / "copy"
     shutil.copy(finished[0], study)
