@@ -57,7 +57,9 @@ TEST(Pareto, FrontsFollowTheDefinition) {
       members += fronts[number].size();
       for (std::size_t k = 0; k < fronts[number].size(); ++k) {
         EXPECT_EQ(expected[fronts[number][k]], number);
-        if (k > 0) EXPECT_GE(all[fronts[number][k]].cost, all[fronts[number][k - 1]].cost);
+        if (k > 0) {
+          EXPECT_GE(all[fronts[number][k]].cost, all[fronts[number][k - 1]].cost);
+        }
       }
     }
     EXPECT_EQ(members, all.size());
