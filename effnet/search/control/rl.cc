@@ -21,7 +21,7 @@ namespace effnet::search {
 namespace {
 
 constexpr std::size_t kMiniBatch = 20;  // points of one step of Adam, as in NASNet
-constexpr int kEpochs = 3;              // passes over the points of a generation
+constexpr int kEpochs = 2;              // passes over the points of a generation
 
 struct Learner {  // what the state has
   std::vector<double> weights;
