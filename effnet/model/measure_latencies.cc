@@ -3,11 +3,10 @@
 #include <fmt/format.h>
 
 #include <algorithm>
-#include <numeric>
 #include <utility>
 
 #include "effnet/base/cpu.h"
-#include "effnet/base/random_key.h"
+#include "effnet/base/shuffle.h"
 #include "effnet/base/text.h"
 #include "effnet/kernels/isa.h"
 #include "effnet/model/scale_to_latency.h"
@@ -24,10 +23,7 @@ std::vector<std::vector<std::size_t>> latency_groups(std::size_t networks, std::
   std::vector<std::vector<std::size_t>> groups;
   for (std::uint64_t pass = 0; pass < kPasses; ++pass) {
     Draws draws({.seed = seed, .epoch = pass}, "order of latency measurements");
-    std::vector<std::size_t> order(networks);
-    std::iota(order.begin(), order.end(), std::size_t{0});
-    for (std::size_t left = networks; left > 1; --left)
-      std::swap(order[left - 1], order[static_cast<std::size_t>(draws.below(static_cast<std::int64_t>(left)))]);
+    const std::vector<std::size_t> order = shuffled(networks, draws);
     for (std::size_t begin = 0; begin < networks; begin += kLatencyGroup) {
       const auto part = std::span(order).subspan(begin, std::min(kLatencyGroup, networks - begin));
       groups.emplace_back(part.begin(), part.end());

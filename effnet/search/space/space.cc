@@ -4,28 +4,13 @@
 
 #include <cstdint>
 #include <iterator>
-#include <numeric>
-#include <utility>
 
 #include "effnet/base/error.h"
+#include "effnet/base/shuffle.h"
 #include "effnet/search/space/fields.h"
 #include "effnet/search/space/stage_form.h"
 
 namespace effnet::search {
-namespace {
-
-// 0 .. count - 1 in random order.
-std::vector<int> shuffled(std::size_t count, Draws& draws) {
-  std::vector<int> order(count);
-  std::iota(order.begin(), order.end(), 0);
-  for (std::size_t left = count; left > 1; --left) {
-    const auto other = static_cast<std::size_t>(draws.below(static_cast<std::int64_t>(left)));
-    std::swap(order[left - 1], order[other]);
-  }
-  return order;
-}
-
-}  // namespace
 
 std::string Space::size() const {
   constexpr std::uint64_t kLimb = 1'000'000'000;  // 9 decimal digits
