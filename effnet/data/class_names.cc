@@ -232,9 +232,11 @@ ClassAssignment match_labels(const LabelList& list, const ClassNames& names, con
   ClassAssignment by_name, by_index;
   // Positions of the first label that is not a class name, and of the first label that is not a class index.
   std::size_t unnamed = labels.size(), no_index = labels.size();
+  bool exact = true;
   for (std::size_t i = 0; i < labels.size(); ++i) {
     std::optional<std::int64_t> index = lookup.exact(labels[i]);
     if (!index) {
+      exact = false;
       const std::set<std::int64_t> similar = lookup.similar(labels[i]);
       if (similar.size() == 1) index = *similar.begin();
     }
@@ -244,7 +246,7 @@ ClassAssignment match_labels(const LabelList& list, const ClassNames& names, con
     if (!number) no_index = std::min(no_index, i);
     by_index.classes.push_back(number.value_or(-1));
   }
-  by_name.note = fmt::format("{}: the labels are read as class names", list.source);
+  if (!exact) by_name.note = fmt::format("{}: the labels are read as class names", list.source);
   by_index.note = fmt::format("{}: the labels are read as class indices", list.source);
   const bool names_fit = unnamed == labels.size() && list.kind != LabelKind::indices;
   const bool indices_fit = no_index == labels.size() && list.kind != LabelKind::names;
