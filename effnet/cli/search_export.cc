@@ -68,6 +68,10 @@ SearchExportResult run_search_export(const SearchExportOptions& o, const SearchP
   search::Study study(o.study, search::kNasStudy);
   SearchExportResult result{.search = stored_search(study), .out = o.out, .weights = o.weights};
   check_options(o, result.search);
+  for (const std::string& input : {o.study, result.search.evaluator.supernet}) {
+    check_not_input("-o", o.out, input);
+    check_not_input("--weights", o.weights, input);
+  }
   if (!o.weights.empty()) exec_for_evaluator(program, result.search.evaluator.name, globals);
   result.row = chosen_row(result.search, study.trials(), o.trial, study.name());
   result.spec = search::network_of(result.search.space, result.row.point);

@@ -24,6 +24,7 @@ SearchLatencyResult run_search_latency(const SearchLatencyOptions& o, const Glob
   constexpr std::uint64_t kSeed = 1;
   check_seconds(o.seconds);
   check_no_stdout("-o", o.out);
+  check_not_input("-o", o.out, o.space);
   const search::Space space = load_space(o.space);
   AtomicFile file(o.out);  // throws now, and not after an hour of measurement, if it cannot be written
   const int threads = thread_count(globals);

@@ -54,6 +54,11 @@ class ProxyEvaluator final : public search::Evaluator {
   ProxyOptions options_;
 };
 
+Error no_validation_images(const train::Recipe& recipe) {
+  return input_error("{}: no validation images (expected val/ or test/, or data.holdout)",
+                     recipe.data.folder.empty() ? "data.synthetic" : recipe.data.folder);
+}
+
 }  // namespace
 
 search::Evaluation train_proxy(const search::Trial& trial, const arch::ArchSpec& spec, const ProxyOptions& options) {
@@ -81,8 +86,7 @@ search::Evaluation train_proxy(const search::Trial& trial, const arch::ArchSpec&
                                                      options.log(progress.message);
                                                  }},
                                             *group);
-  if (summary.saved_top1 < 0)
-    throw input_error("{}: no validation images (expected val/ or test/, or data.holdout)", recipe.data.folder);
+  if (summary.saved_top1 < 0) throw no_validation_images(recipe);
   remove_files(trial, arch, options.folder);
   const nlohmann::json details{{"top1", summary.saved_top1}, {"epochs", summary.epochs},
                                {"seconds", summary.seconds}, {"params", summary.params},
@@ -98,7 +102,8 @@ std::unique_ptr<search::Evaluator> make_proxy_evaluator(const search::Space& spa
                        .device = place.device,
                        .threads = place.threads,
                        .log = place.log};
-  open_images(space.base, options.recipe);  // throws now, and not in every trial
+  // Throws now, and not in every trial.
+  if (!open_images(space.base, options.recipe).data.validation) throw no_validation_images(options.recipe);
   return std::make_unique<ProxyEvaluator>(std::move(options));
 }
 

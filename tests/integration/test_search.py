@@ -190,6 +190,16 @@ def test_a_signal_to_the_command_ends_its_workers(effnet, space, tmp_path, numbe
     assert counts["running"] == 0 and counts["waiting"] > 0
 
 
+def test_an_output_never_replaces_an_input(effnet, space, finished, tmp_path):
+    study = tmp_path / "copy"
+    shutil.copy(finished[0], study)
+    before = study.read_bytes()
+    for words in (["show", study, "--report", study], ["export", study, "-o", study],
+                  ["show", finished[0], "--against", study, "--report", study], ["latency", space, "-o", space]):
+        effnet.check_error(effnet("search", *words), 2)
+    assert study.read_bytes() == before and space.read_text() == SPACE
+
+
 def test_a_finished_study_is_continued_without_work(effnet, space, finished, tmp_path):
     study = tmp_path / "copy"
     shutil.copy(finished[0], study)

@@ -33,7 +33,8 @@ class Evaluator {
  public:
   virtual ~Evaluator() = default;
   // The quality of the network with this budget. `trial`: for its seed, and for the names of files. Throws
-  // Error(interrupted) after a signal; any other Error makes the trial fail.
+  // Error(interrupted) after a signal and Error(environment) if the machine cannot go on; any other Error makes the
+  // trial fail.
   virtual Quality evaluate(const arch::ArchSpec& spec, const Point& point, const Trial& trial) = 0;
 };
 

@@ -118,7 +118,9 @@ void propose(const NasSearch& search, PlanState& state) {
 }  // namespace
 
 Plan plan_of(const NasSearch& search) {
-  return [search](std::int64_t, std::string_view text, const std::vector<Trial>& last) {
+  return [search](std::int64_t number, std::string_view text, const std::vector<Trial>& last) {
+    if (number > 0 && text.empty())
+      throw input_error("the study has no state (expected the one that generation {} has left)", number - 1);
     PlanState state = parse_state(search, text);
     if (state.generation >= 0) store(state, last);
     std::vector<std::size_t> next;

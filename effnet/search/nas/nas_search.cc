@@ -12,6 +12,8 @@ namespace effnet::search {
 namespace {
 
 constexpr std::string_view kLatencyCost = "latency";
+constexpr std::int64_t kMostInGeneration = 100'000;
+constexpr std::size_t kMostBudgets = 20;
 
 const graph::CountedCost* find_counted(std::string_view name) {
   const auto costs = graph::counted_costs();
@@ -86,6 +88,42 @@ EvaluatorSettings parse_evaluator(const Json& json) {
           .seed = field<std::uint64_t>(json, "seed")};
 }
 
+// The checks that need no network: also of settings that are read from a study.
+void check_numbers(const NasSearch& search) {
+  check(search.objective);
+  check(search.control);
+  const bool latency = search.objective.cost == kLatencyCost;
+  if (!latency && find_counted(search.objective.cost) == nullptr) {
+    std::vector<std::string> known;
+    for (const graph::CountedCost& one : graph::counted_costs()) known.emplace_back(one.name);
+    known.emplace_back(kLatencyCost);
+    throw usage_error("unknown cost (got {}, expected {})", in_quotes(search.objective.cost), one_of(known));
+  }
+  if (latency && !search.latency)
+    throw usage_error("the cost latency needs a table (got none)").with_hint("make one with: effnet search latency");
+  static_cast<void>(controller_kind(search.controller));
+  const EvaluatorFacts& evaluator = evaluator_facts(search.evaluator.name);
+  if (!evaluator.accuracy && search.objective.form != ObjectiveForm::limit) {
+    throw usage_error(
+        "the quality of {} is no accuracy, so it cannot be multiplied by a cost (got objective {}, "
+        "expected limit)",
+        evaluator.name, name_in(kObjectiveForms, search.objective.form));
+  }
+  if (search.trials < 1 || search.generation_size < 1 || search.generation_size > kMostInGeneration) {
+    throw usage_error(
+        "nothing to search (got {} trials and {} in a generation, expected at least 1, and at most {} in a "
+        "generation)",
+        search.trials, search.generation_size, kMostInGeneration);
+  }
+  if (search.budgets.size() > kMostBudgets)
+    throw usage_error("budgets: too many (got {}, expected at most {})", search.budgets.size(), kMostBudgets);
+  if (search.budgets.empty() || !(search.budgets.front() > 0) ||
+      std::ranges::adjacent_find(search.budgets, std::greater_equal<>()) != search.budgets.end())
+    throw usage_error("budgets: each round needs a larger budget than the one before, and the first one more than 0");
+  if (!(search.keep > 0 && search.keep <= 1))
+    throw usage_error("--keep: out of range (got {}, expected above 0 and at most 1)", search.keep);
+}
+
 }  // namespace
 
 std::string settings_text(const NasSearch& search) {
@@ -122,6 +160,7 @@ NasSearch parse_nas_search(std::string_view text, std::string_view source) {
       search.latency = parse_latency_table(field<std::string>(json, "latency"), "latency");
     for (const std::string& one : field<std::vector<std::string>>(json, "points"))
       search.points.push_back(parse_point(search.space, one));
+    check_numbers(search);
     return search;
   } catch (const Error& error) {
     throw Error(ErrorCode::input, fmt::format("{}: {}", source, error.what()), error.hint());
@@ -129,37 +168,19 @@ NasSearch parse_nas_search(std::string_view text, std::string_view source) {
 }
 
 void check(const NasSearch& search) {
-  check(search.objective);
-  const bool latency = search.objective.cost == kLatencyCost;
-  if (!latency && find_counted(search.objective.cost) == nullptr) {
-    std::vector<std::string> known;
-    for (const graph::CountedCost& one : graph::counted_costs()) known.emplace_back(one.name);
-    known.emplace_back(kLatencyCost);
-    throw usage_error("unknown cost (got {}, expected {})", in_quotes(search.objective.cost), one_of(known));
-  }
-  if (latency && !search.latency)
-    throw usage_error("the cost latency needs a table (got none)").with_hint("make one with: effnet search latency");
-  if (latency) {  // these networks have every part that a network of the space can have; predict_ms() throws without it
-    for (const Point& point : covering_points(search.space, 0, 1))
+  check_numbers(search);
+  if (search.latency) {  // these networks have every part that a network of the space can have; predict_ms() throws
+    for (const Point& point : covering_points(search.space, 0, 1))  // if the table lacks one
       predict_ms(*search.latency, network_of(search.space, point));
   }
-  static_cast<void>(controller_kind(search.controller));
-  const EvaluatorFacts& evaluator = evaluator_facts(search.evaluator.name);
-  if (!evaluator.accuracy && search.objective.form != ObjectiveForm::limit) {
-    throw usage_error(
-        "the quality of {} is no accuracy, so it cannot be multiplied by a cost (got objective {}, "
-        "expected limit)",
-        evaluator.name, name_in(kObjectiveForms, search.objective.form));
-  }
-  if (search.trials < 1 || search.generation_size < 1)
-    throw usage_error("nothing to search (got {} trials and {} in a generation, expected at least 1)", search.trials,
-                      search.generation_size);
-  if (search.budgets.empty() || !(search.budgets.front() > 0) ||
-      std::ranges::adjacent_find(search.budgets, std::greater_equal<>()) != search.budgets.end())
-    throw usage_error("budgets: each round needs a larger budget than the one before, and the first one more than 0");
-  if (!(search.keep > 0 && search.keep <= 1))
-    throw usage_error("keep: out of range (got {}, expected above 0 and at most 1)", search.keep);
   if (search.objective.form == ObjectiveForm::soft) return;
+  for (const Point& point : search.points) {
+    const double cost = cost_of(search, network_of(search.space, point));
+    if (search.objective.form == ObjectiveForm::limit && cost > search.objective.target) {
+      throw usage_error("a network of the other study has {} of {:g} (expected at most the target, {:g}): {}",
+                        search.objective.cost, cost, search.objective.target, to_text(search.space, point));
+    }
+  }
   const Point cheapest = cheapest_point(search);
   if (const double cost = cost_of(search, network_of(search.space, cheapest)); cost > search.objective.target) {
     throw input_error("no network of the space {} has {} of at most {:g} (the cheapest one found has {:g}: {})",

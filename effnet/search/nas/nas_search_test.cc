@@ -133,6 +133,38 @@ TEST(NasSearch, SettingsThatCannotBeSearched) {
 }
 
 // All options of this space make the network cheaper in one direction, so the cheapest network is known.
+// A study can be edited by other programs. Its numbers are checked before they are used.
+TEST(NasSearch, WrongNumbersOfAStudyAreErrors) {
+  const std::string good = settings_text(small_search());
+  const auto error = [&](const char* pointer, const Json& value) {
+    Json json = Json::parse(good);
+    json[Json::json_pointer(pointer)] = value;
+    return message_of([&] { parse_nas_search(json.dump(), "my.study"); }, ErrorCode::input);
+  };
+  EXPECT_EQ(error("/keep", 0.5), "no error");
+  EXPECT_THAT(error("/budgets", Json::array()), HasSubstr("my.study: budgets"));
+  EXPECT_THAT(error("/budgets", std::vector<int>(1000, 1)), HasSubstr("too many (got 1000"));
+  EXPECT_THAT(error("/generation_size", -1), HasSubstr("nothing to search"));
+  EXPECT_THAT(error("/generation_size", 1'000'000'000'000), HasSubstr("nothing to search"));
+  EXPECT_THAT(error("/control/tournament", -1), HasSubstr("tournament"));
+  EXPECT_THAT(error("/control/hidden", 1'000'000'000), HasSubstr("hidden"));
+  EXPECT_THAT(error("/objective/cost", "latency"), HasSubstr("needs a table"));
+  EXPECT_THAT(error("/objective/weight", 5), HasSubstr("--weight"));
+  EXPECT_THAT(error("/objective/weight", -1000), HasSubstr("--weight"));
+  EXPECT_THAT(error("/controller", "oracle"), HasSubstr("oracle"));
+}
+
+TEST(NasSearch, GivenNetworksMustMeetTheLimit) {
+  NasSearch search = small_search();
+  Draws draws({.seed = 1}, "test");
+  search.points = {sample(search.space, draws)};
+  const double cost = graph::count_macs(network_of(search.space, search.points[0]));
+  search.objective = {.form = ObjectiveForm::limit, .target = cost};
+  EXPECT_NO_THROW(check(search));
+  search.objective.target = cost - 1;
+  EXPECT_THAT(message_of([&] { check(search); }, ErrorCode::usage), HasSubstr("a network of the other study"));
+}
+
 TEST(NasSearch, AnImpossibleLimitNamesTheCheapestNetwork) {
   for (const ObjectiveForm form : {ObjectiveForm::limit, ObjectiveForm::hard}) {
     NasSearch search = small_search();
@@ -212,6 +244,7 @@ TEST(NasSearch, StatesThatCannotBeRead) {
     wrong[name] = Json::array({"x"});
     EXPECT_NE(message_of([&] { plan(1, wrong.dump(), {}); }, ErrorCode::input), "no error") << name;
   }
+  EXPECT_THAT(message_of([&] { plan(1, "", {}); }, ErrorCode::input), HasSubstr("no state"));
   Json wrong = good;
   wrong["alive"] = {0, 1, 2, 4};
   EXPECT_THAT(message_of([&] { plan(1, wrong.dump(), {}); }, ErrorCode::input), HasSubstr("out of range"));

@@ -9,8 +9,10 @@ namespace effnet::search {
 void check(const Objective& objective) {
   if (!(objective.target > 0 && std::isfinite(objective.target)))
     throw usage_error("--target: out of range (got {}, expected a number above 0)", objective.target);
-  if (!(objective.weight <= 0 && std::isfinite(objective.weight)))
-    throw usage_error("--weight: out of range (got {}, expected a number of at most 0)", objective.weight);
+  constexpr double kLowestWeight = -10;  // MnasNet's hard form has -1
+  if (!(objective.weight <= 0 && objective.weight >= kLowestWeight))
+    throw usage_error("--weight: out of range (got {:g}, expected a number from {:g} to 0)", objective.weight,
+                      kLowestWeight);
 }
 
 double reward(const Objective& objective, double quality, double cost) {

@@ -20,7 +20,7 @@ struct Objective {
   ObjectiveForm form = ObjectiveForm::soft;
   std::string cost = "macs";  // "macs", "params", "memory" or "latency"
   double target = 0;          // above 0; in the unit of the cost: MACs, parameters, bytes or milliseconds
-  double weight = -0.07;      // of the soft form, at most 0
+  double weight = -0.07;      // of the soft form, from -10 to 0
 };
 
 // Throws Error(usage) for a target or a weight out of range. The name of the cost is checked by the code that computes

@@ -65,6 +65,16 @@ std::string text_of(const Value& value) {
   return fmt::format("{}", std::get<std::int64_t>(value));
 }
 
+// The text without the password of the URL, which some of libpq's reasons repeat.
+std::string without_password(std::string text, std::string_view url) {
+  const std::size_t user = url.find("://") + 3, at = url.find('@', user), colon = url.find(':', user);
+  if (at == std::string_view::npos || colon > at || colon + 1 == at) return text;
+  const std::string_view password = url.substr(colon + 1, at - colon - 1);
+  for (std::size_t found = text.find(password); found != std::string::npos; found = text.find(password, found + 3))
+    text.replace(found, password.size(), "***");
+  return text;
+}
+
 using Connection = std::unique_ptr<PGconn, decltype(&::PQfinish)>;
 using Result = std::unique_ptr<PGresult, decltype(&::PQclear)>;
 
@@ -98,7 +108,7 @@ class Postgres final : public Database {
   Postgres(const std::string& url, const WaitOptions& waiting)
       : Database(url, name_of_url(url), waiting), pq_(libpq()), connection_(connect()) {
     if (pq_.status(connection_.get()) != CONNECTION_OK) {
-      throw environment_error("{}: cannot connect ({})", name(), first_line(pq_.error_message(connection_.get())))
+      throw environment_error("{}: cannot connect ({})", name(), reason())
           .with_hint("the password comes from the URL, from PGPASSWORD or from ~/.pgpass");
     }
     configure();
@@ -153,12 +163,12 @@ class Postgres final : public Database {
 
   void reconnect() override {
     connection_ = connect();
-    if (pq_.status(connection_.get()) != CONNECTION_OK)
-      throw ConnectionLost(name(), first_line(pq_.error_message(connection_.get())));
+    if (pq_.status(connection_.get()) != CONNECTION_OK) throw ConnectionLost(name(), reason());
     configure();
   }
 
  private:
+  std::string reason() const { return without_password(first_line(pq_.error_message(connection_.get())), where()); }
   static constexpr std::int64_t kLockClass = 0x6566666E;  // "effn": locks of other programs have other numbers
 
   // Where an option is repeated, the last one counts: those of the URL replace kDefaults.
@@ -194,7 +204,7 @@ class Postgres final : public Database {
     };
     const std::string_view state = part_of(PG_DIAG_SQLSTATE);
     const std::string_view primary = part_of(PG_DIAG_MESSAGE_PRIMARY);
-    const std::string why = primary.empty() ? first_line(pq_.error_message(connection_.get())) : one_line(primary);
+    const std::string why = primary.empty() ? reason() : one_line(primary);
     const auto is = [&](std::string_view begin) { return state.starts_with(begin); };
     if (pq_.status(connection_.get()) != CONNECTION_OK || std::ranges::any_of(kLostStates, is))
       throw ConnectionLost(name(), why);

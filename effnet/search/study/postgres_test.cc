@@ -78,9 +78,11 @@ TEST(PostgresLibrary, UnreachableServersAreOneLine) {
   } catch (const Error& error) {
     GTEST_SKIP() << error.what();
   }
-  // Nothing listens on port 1; the folder of sockets does not exist; libpq refuses the third URL.
+  // Nothing listens on port 1; the folder of sockets does not exist; libpq refuses the other URLs, and repeats the
+  // password of the last two.
   for (const char* url : {"postgresql://ann:secret@127.0.0.1:1/db", "postgresql://ann:secret@/db?host=/nonexistent",
-                          "postgresql://ann:secret@host/db?no_such_parameter=1"}) {
+                          "postgresql://ann:secret@host/db?no_such_parameter=1", "postgresql://ann:secret@[::1/db",
+                          "postgresql://ann:secret%zz@host/db"}) {
     EXPECT_THAT(failure(ErrorCode::environment, [&] { open_database(url); }),
                 AllOf(HasSubstr("postgresql://ann@"), HasSubstr(": cannot connect ("), Not(HasSubstr("secret")),
                       Not(HasSubstr("\n"))));

@@ -131,8 +131,11 @@ bool end_twins(Database& database, const NewTrial& what, double now_s) {
 }
 
 // The trial that this worker may start now.
-std::optional<Trial> find_startable(Database& database, double dead_before, double now_s) {
-  if (std::optional<Trial> dead = find_first(database, "state = 'running' AND beat_s < $1", {dead_before})) return dead;
+// A heartbeat far in the future counts as none: the clock of that worker's machine was wrong.
+constexpr const char* kDead = "state = 'running' AND (beat_s < $1 OR beat_s > $2)";
+
+std::optional<Trial> find_startable(Database& database, double dead_before, double dead_after, double now_s) {
+  if (std::optional<Trial> dead = find_first(database, kDead, {dead_before, dead_after})) return dead;
   while (true) {
     std::optional<Trial> waiting = find_first(
         database,
@@ -234,7 +237,7 @@ bool Study::add_generation(std::int64_t generation, std::span<const NewTrial> tr
 }
 
 std::optional<Trial> Study::claim(std::string_view worker, double now_s, const ClaimOptions& options) {
-  const double dead_before = now_s - options.timeout_s;
+  const double dead_before = now_s - options.timeout_s, dead_after = now_s + options.timeout_s;
   const std::string name(worker);
   return in_transaction(*database_, [&]() -> std::optional<Trial> {
     Database& d = *database_;
@@ -246,7 +249,7 @@ std::optional<Trial> Study::claim(std::string_view worker, double now_s, const C
         "UPDATE effnet_trials SET state = 'failed', ended_s = $1, details = 'the worker died at each attempt' "
         "WHERE state = 'running' AND beat_s < $2 AND attempts >= $3",
         {now_s, dead_before, std::int64_t{options.most_attempts}});
-    std::optional<Trial> trial = find_startable(d, dead_before, now_s);
+    std::optional<Trial> trial = find_startable(d, dead_before, dead_after, now_s);
     if (!trial) return trial;
     trial->state = TrialState::running;
     trial->worker = name;

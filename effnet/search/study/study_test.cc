@@ -163,6 +163,16 @@ TEST_P(StudyTest, ATrialOfADeadWorkerIsClaimedAgain) {
   EXPECT_TRUE(study.plan_input().has_value());
 }
 
+// The clock of a machine can be ahead of the others.
+TEST_P(StudyTest, AHeartbeatFromTheFutureIsNone) {
+  Study study = open();
+  study.add_generation(0, std::span(kThree).first(1), "");
+  const ClaimOptions options{.timeout_s = 100};
+  study.claim("ahead", 1000, options);
+  EXPECT_FALSE(study.claim("b", 900, options).has_value()) << "a difference of clocks that is not above the time limit";
+  EXPECT_EQ(study.claim("b", 899, options)->attempts, 2);
+}
+
 TEST_P(StudyTest, AReleasedTrialWaitsAgain) {
   Study study = open();
   study.add_generation(0, std::span(kThree).first(1), "");

@@ -90,7 +90,8 @@ void run_trial(Study& study, Heart& heart, Trial trial, const Evaluate& evaluate
     evaluation = evaluate(trial);
     if (!std::isfinite(evaluation.score)) error = fmt::format("the score is {}", evaluation.score);
   } catch (const Error& failure) {
-    if (failure.code() == ErrorCode::interrupted) {
+    // After a signal, or if the machine cannot go on (a full disk), the trial is not at fault.
+    if (failure.code() == ErrorCode::interrupted || failure.code() == ErrorCode::environment) {
       const DeferInterrupts defer;  // the signal must not end this too
       study.release(trial.id, options.name);
       throw;

@@ -18,7 +18,8 @@ struct Evaluation {
 };
 
 // Evaluates one candidate. The same trial gives the same result on every machine of the same kind. Throws
-// Error(interrupted) after a signal; any other Error makes the trial fail, with its message.
+// Error(interrupted) after a signal and Error(environment) if the machine cannot go on (a full disk): the worker then
+// gives the trial back and ends with this error. Any other Error makes the trial fail, with its message.
 using Evaluate = std::function<Evaluation(const Trial&)>;
 
 // What a plan returns.

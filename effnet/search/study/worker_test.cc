@@ -121,12 +121,15 @@ TEST_P(WorkerTest, DyingWorkersChangeNothing) {
   EXPECT_NEAR(sum, expected, 1e-9);
 }
 
-TEST_P(WorkerTest, AnInterruptGivesTheTrialBack) {
+// A signal, and a machine that cannot go on, such as one whose disk is full.
+TEST_P(WorkerTest, AWorkerThatMustStopGivesTheTrialBack) {
   Study study = open();
-  const Evaluate interrupted = [](const Trial&) -> Evaluation { throw Error(ErrorCode::interrupted, "signal"); };
-  EXPECT_THROW(work(study, "toy", plan_of(nine()), interrupted, options("a")), Error);
-  EXPECT_EQ(study.trials()[0].state, TrialState::waiting);
-  EXPECT_EQ(study.trials()[0].attempts, 0);
+  for (const ErrorCode code : {ErrorCode::interrupted, ErrorCode::environment}) {
+    const Evaluate stopped = [&](const Trial&) -> Evaluation { throw Error(code, "stop"); };
+    EXPECT_THROW(work(study, "toy", plan_of(nine()), stopped, options("a")), Error);
+    EXPECT_EQ(study.trials()[0].state, TrialState::waiting);
+    EXPECT_EQ(study.trials()[0].attempts, 0);
+  }
 }
 
 TEST_P(WorkerTest, AFailedTrialEndsAsTheWorst) {
