@@ -186,8 +186,8 @@ def test_a_signal_to_the_command_ends_its_workers(effnet, space, tmp_path, numbe
     command.send_signal(number)  # to this process only, as `kill` and systemd send it
     _, errors = command.communicate(timeout=300)
     assert command.returncode == 130 and "interrupted" in errors
-    counts = effnet.json("search", "show", study)["counts"]
-    assert counts["running"] == 0 and counts["waiting"] > 0
+    shown = effnet.json("search", "show", study)
+    assert shown["counts"]["running"] == 0 and not shown["complete"]
 
 
 def test_an_output_never_replaces_an_input(effnet, space, finished, tmp_path):
