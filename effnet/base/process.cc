@@ -79,7 +79,7 @@ ProcessResult run_process(const std::vector<std::string>& words, Keep keep) {
       ::kill(child, SIGTERM);
     }
     pollfd readable{.fd = pipe[0], .events = POLLIN, .revents = 0};
-    if (::poll(&readable, 1, kPollMs) == 0) continue;  // a signal may have reached another thread
+    if (::poll(&readable, 1, kPollMs) <= 0) continue;  // a signal to this thread (-1) or to another one (0: time is up)
     const ssize_t got = ::read(pipe[0], buffer.data(), buffer.size());
     if (got < 0 && errno == EINTR) continue;
     if (got <= 0) break;

