@@ -130,12 +130,18 @@ bool end_twins(Database& database, const NewTrial& what, double now_s) {
   return true;
 }
 
-// The trial that this worker may start now.
-// A heartbeat far in the future counts as none: the clock of that worker's machine was wrong.
-constexpr const char* kDead = "state = 'running' AND (beat_s < $1 OR beat_s > $2)";
+// The condition of a trial whose worker has died; the values $first and $first + 1 are the ends of the time in which
+// its last heartbeat should be. A heartbeat far in the future counts as none: the clock of that worker's machine was
+// wrong.
+std::string dead_condition(int first) {
+  return fmt::format("state = 'running' AND (beat_s < ${} OR beat_s > ${})", first, first + 1);
+}
 
-std::optional<Trial> find_startable(Database& database, double dead_before, double dead_after, double now_s) {
-  if (std::optional<Trial> dead = find_first(database, kDead, {dead_before, dead_after})) return dead;
+// The trial that this worker may start now.
+std::optional<Trial> find_startable(Database& database, double now_s, const ClaimOptions& options) {
+  if (std::optional<Trial> dead =
+          find_first(database, dead_condition(1), {now_s - options.timeout_s, now_s + options.timeout_s}))
+    return dead;
   while (true) {
     std::optional<Trial> waiting = find_first(
         database,
@@ -237,7 +243,6 @@ bool Study::add_generation(std::int64_t generation, std::span<const NewTrial> tr
 }
 
 std::optional<Trial> Study::claim(std::string_view worker, double now_s, const ClaimOptions& options) {
-  const double dead_before = now_s - options.timeout_s, dead_after = now_s + options.timeout_s;
   const std::string name(worker);
   return in_transaction(*database_, [&]() -> std::optional<Trial> {
     Database& d = *database_;
@@ -245,11 +250,11 @@ std::optional<Trial> Study::claim(std::string_view worker, double now_s, const C
     if (std::optional<Trial> held =
             find_first(d, "state = 'running' AND worker = $1 AND started_s = $2", {name, now_s}))
       return held;
-    d.run(
-        "UPDATE effnet_trials SET state = 'failed', ended_s = $1, details = 'the worker died at each attempt' "
-        "WHERE state = 'running' AND beat_s < $2 AND attempts >= $3",
-        {now_s, dead_before, std::int64_t{options.most_attempts}});
-    std::optional<Trial> trial = find_startable(d, dead_before, dead_after, now_s);
+    d.run(fmt::format("UPDATE effnet_trials SET state = 'failed', ended_s = $1, "
+                      "details = 'the worker died at each attempt' WHERE {} AND attempts >= $4",
+                      dead_condition(2)),
+          {now_s, now_s - options.timeout_s, now_s + options.timeout_s, std::int64_t{options.most_attempts}});
+    std::optional<Trial> trial = find_startable(d, now_s, options);
     if (!trial) return trial;
     trial->state = TrialState::running;
     trial->worker = name;

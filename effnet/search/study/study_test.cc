@@ -171,6 +171,10 @@ TEST_P(StudyTest, AHeartbeatFromTheFutureIsNone) {
   study.claim("ahead", 1000, options);
   EXPECT_FALSE(study.claim("b", 900, options).has_value()) << "a difference of clocks that is not above the time limit";
   EXPECT_EQ(study.claim("b", 899, options)->attempts, 2);
+
+  const ClaimOptions two{.timeout_s = 100, .most_attempts = 2};
+  EXPECT_FALSE(study.claim("c", 700, two).has_value()) << "that was the last attempt";
+  EXPECT_EQ(study.trials()[0].state, TrialState::failed);
 }
 
 TEST_P(StudyTest, AReleasedTrialWaitsAgain) {
