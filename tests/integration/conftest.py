@@ -6,6 +6,7 @@ release build. If the program does not exist, all tests that need it are skipped
 
 import json
 import os
+import random
 import re
 import shutil
 import signal
@@ -72,6 +73,29 @@ def wait_for(condition, process=None, what="the expected event", seconds=300):
                 process.kill()
             pytest.fail(f"{what} did not happen in {seconds} s")
         time.sleep(0.005)
+
+
+def kill_at_random(start_worker, workers, kills, seed, longest_s, is_ready=lambda: True, is_over=lambda: False):
+    """Keeps `workers` processes of start_worker() running and kills one of them `kills` times, each time when is_ready() holds
+    and after a random time of at most longest_s seconds. Ends earlier if is_over() holds: a fast machine may end the work
+    before the last kill. Waits for the processes that are left, which must end well. Returns the number of kills."""
+    choose, running, killed = random.Random(seed), [], 0
+    while killed < kills:
+        running = [worker for worker in running if worker.poll() is None]
+        while len(running) < workers:
+            running.append(start_worker())
+        wait_for(lambda: is_ready() or is_over())
+        if is_over():
+            break
+        time.sleep(choose.uniform(0, longest_s))
+        victim = choose.choice(running)
+        victim.kill()
+        victim.communicate()
+        killed += 1
+    for worker in running:
+        _, errors = worker.communicate(timeout=500)
+        assert worker.returncode in (0, -9), errors
+    return killed
 
 
 def stop_midway(start, out, reached, stop):

@@ -1,14 +1,12 @@
 """effnet scale search: one result whatever the number of workers and however often they are killed; wrong input."""
 
 import os
-import random
 import shutil
 import sqlite3
-import time
 
 import pytest
 
-from conftest import wait_for
+from conftest import kill_at_random
 from test_train import built, project, start  # noqa: F401 (fixtures)
 
 ARCH = """
@@ -91,27 +89,13 @@ def test_workers_that_are_killed_lose_nothing(effnet, base, project, by_one, tmp
     study = tmp_path / "killed.study"
     command = arguments(base, project, study)
     assert effnet(*command, "--workers", "0").returncode == 0  # makes the study
-    choose, workers, kills = random.Random(7), [], 0
-    end = time.monotonic() + 500
 
     def states():
         with sqlite3.connect(study) as database:
             return [row[0] for row in database.execute("SELECT state FROM effnet_trials")]
 
-    while kills < 8:
-        assert time.monotonic() < end
-        workers = [worker for worker in workers if worker.poll() is None]
-        while len(workers) < 3:
-            workers.append(start(effnet, command))
-        wait_for(lambda: "running" in states() or states().count("done") > kills, seconds=100)
-        time.sleep(choose.uniform(0, 1.5))
-        victim = choose.choice(workers)
-        victim.kill()
-        victim.communicate()
-        kills += 1
-    for worker in workers:
-        _, errors = worker.communicate(timeout=500)
-        assert worker.returncode in (0, -9), errors
+    kill_at_random(lambda: start(effnet, command), workers=3, kills=8, seed=7, longest_s=1.5,
+                   is_ready=lambda: "running" in states() or states().count("done") > 8)
     document = effnet.json(*command)
     assert document["complete"] and comparable(document) == comparable(by_one)
     assert document["coefficients"] == by_one["coefficients"]

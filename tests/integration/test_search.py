@@ -5,17 +5,15 @@ The toy evaluator needs no LibTorch, so most of these tests run with effnet alon
 
 import json
 import os
-import random
 import shutil
 import signal
 import sqlite3
 import subprocess
 import tempfile
-import time
 
 import pytest
 
-from conftest import wait_for
+from conftest import kill_at_random, wait_for
 from test_train import start
 
 # Two choices in the first stage, four in the second and third: 3^2 * 3^4 * 3^4 = 59,049 points, some of which describe
@@ -146,19 +144,7 @@ def test_workers_that_are_killed_lose_nothing(effnet, space, tmp_path):
     study = tmp_path / "killed"
     assert effnet(*toy(space, study, *command, "--workers", 0)).returncode == 0  # makes the study
     work = ["search", "worker", str(study), "--timeout", "1"]
-    choose, workers, kills = random.Random(5), [], 0
-    while kills < 12:
-        workers = [worker for worker in workers if worker.poll() is None]
-        while len(workers) < 3:
-            workers.append(start(effnet, work))
-        time.sleep(choose.uniform(0, 0.3))
-        victim = choose.choice(workers)
-        victim.kill()
-        victim.communicate()
-        kills += 1
-    for worker in workers:
-        _, errors = worker.communicate(timeout=500)
-        assert worker.returncode in (0, -9), errors
+    kill_at_random(lambda: start(effnet, work), workers=3, kills=12, seed=5, longest_s=0.3)
     assert effnet(*work).returncode == 0
     document = effnet.json("search", "show", study)
     assert document["complete"] and comparable(document) == comparable(one)

@@ -1,11 +1,8 @@
 """effnet search with the evaluators that need effnet-train: trainings that are killed, scores, a supernet."""
 
-import random
-import time
-
 import pytest
 
-from conftest import wait_for
+from conftest import kill_at_random
 from test_search import comparable, write
 from test_train import built, project, start  # noqa: F401 (fixtures)
 
@@ -82,25 +79,10 @@ def test_trainings_that_are_killed_give_the_same(effnet, space, project, by_one,
     study = tmp_path / "killed.study"
     assert effnet(*proxy(space, project, study, "--workers", 0)).returncode == 0
     work = ["search", "worker", str(study), "--timeout", "2", "--threads", "1"]
-    choose, workers, kills = random.Random(3), [], 0
-    end = time.monotonic() + 500
-    while kills < 4:  # or until the search has ended, which a fast machine reaches earlier
-        assert time.monotonic() < end
-        workers = [worker for worker in workers if worker.poll() is None]
-        while len(workers) < 2:
-            workers.append(start(effnet, work))
-        wait_for(lambda: (shown := effnet.json("search", "show", study))["complete"] or shown["counts"]["running"] > 0)
-        if effnet.json("search", "show", study)["complete"]:
-            break
-        time.sleep(choose.uniform(0, 1))
-        victim = choose.choice(workers)
-        victim.kill()
-        victim.communicate()
-        kills += 1
+    kills = kill_at_random(lambda: start(effnet, work), workers=2, kills=4, seed=3, longest_s=1,
+                           is_ready=lambda: effnet.json("search", "show", study)["counts"]["running"] > 0,
+                           is_over=lambda: effnet.json("search", "show", study)["complete"])
     assert kills > 0
-    for worker in workers:
-        _, errors = worker.communicate(timeout=500)
-        assert worker.returncode in (0, -9), errors
     assert effnet(*work).returncode == 0
     document = effnet.json("search", "show", study)
     assert document["complete"] and comparable(document) == comparable(by_one[1])
