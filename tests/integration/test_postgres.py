@@ -1,8 +1,8 @@
 """Studies on a PostgreSQL server: the C++ tests of effnet/search with a real server, which is also stopped and started
 in the middle of a search.
 
-The server runs in a temporary folder. initdb refuses root, so root starts the server as the user `postgres` or
-`nobody`. Skipped if PostgreSQL or the test program is not installed."""
+The server runs in a temporary folder. initdb does not work for root. If the tests run as root, the server runs as another
+user of the system, `postgres` or `nobody`. Skipped if PostgreSQL or the test program is not installed."""
 
 import glob
 import os

@@ -85,8 +85,8 @@ Vector minimum(const NormalEquations& normal, const std::vector<bool>& free, Vec
   return x;
 }
 
-// Moves x to the minimum over the free unknowns. If one of them would become negative, the move stops where it is 0,
-// the unknown is held there, and the move goes on without it.
+// Moves x to the minimum over the free unknowns. If one of them would become negative, the move stops where it is 0.
+// This unknown then stays 0, and the move is repeated with the others.
 void move_to_minimum(const NormalEquations& normal, std::vector<bool>& free, Vector& x) {
   for (;;) {
     const Vector target = minimum(normal, free, x);

@@ -70,7 +70,7 @@ class Database {
   virtual void commit() = 0;
   virtual void roll_back() noexcept = 0;
 
-  // Makes the connection anew. Throws ConnectionLost. A file needs no connection.
+  // Connects to the server again. Throws ConnectionLost. Does nothing for a file.
   virtual void reconnect() {}
 
   // Returns body(). If the connection is lost meanwhile, connects again and repeats all of `body`. So `body` must
