@@ -30,7 +30,7 @@ NasRow chosen_row(const NasSearch& search, const std::vector<search::Trial>& tri
   if (found->state != search::TrialState::done)
     throw usage_error("--trial: not done (got trial {}, which is {}, expected a trial that is done)", id,
                       name_in(search::kTrialStates, found->state));
-  const TrialNumbers numbers = numbers_of(*found);
+  const search::TrialNumbers numbers = search::numbers_of(*found);
   return {.trial = id,
           .point = search::parse_point(search.space, found->what.candidate),
           .budget = found->what.budget,

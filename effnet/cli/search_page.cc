@@ -50,7 +50,7 @@ std::vector<report::SearchTrial> history(const SearchReport& report, const Scale
   for (const search::Trial& trial : report.trials) {
     if (trial.state == search::TrialState::failed) trials.push_back({.number = trial.id, .failed = true});
     if (trial.state != search::TrialState::done || trial.what.budget != budget) continue;
-    const TrialNumbers numbers = numbers_of(trial);
+    const search::TrialNumbers numbers = search::numbers_of(trial);
     trials.push_back({.number = trial.id,
                       .reward = trial.score,
                       .quality = quality.factor * numbers.quality,

@@ -38,7 +38,7 @@ Json trial_json(const Trial& trial) {
             {"attempts", trial.attempts},
             {"twin_of", trial.twin_of == 0 ? Json() : Json(trial.twin_of)}};
   if (done) {
-    const TrialNumbers numbers = numbers_of(trial);
+    const search::TrialNumbers numbers = search::numbers_of(trial);
     json["quality"] = numbers.quality;
     json["cost"] = numbers.cost;
   }

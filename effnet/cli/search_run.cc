@@ -22,7 +22,6 @@ std::optional<NasSearch> find_search(const std::string& study) {
 void make_study(const std::string& study, const NasSearch& search, const SearchProgram& program,
                 const search::EvaluatorPlace& place, Output& out) {
   search::check(search);
-  search::check(search.control);
   program.make_evaluator(search.space, search.evaluator, place);
   try {
     Study::create(study, search::kNasStudy, search::settings_text(search));

@@ -30,7 +30,7 @@ std::vector<RankedChoice> ranked_choices(const NasSearch& search, const std::vec
   for (const Trial& trial : trials) {
     if (trial.state == TrialState::done && trial.what.budget == search.budgets.front() &&
         seen.insert(trial.what.candidate).second)
-      values.push_back({search::parse_point(search.space, trial.what.candidate), numbers_of(trial).quality});
+      values.push_back({search::parse_point(search.space, trial.what.candidate), search::numbers_of(trial).quality});
   }
   std::vector<RankedChoice> ranked;
   if (values.empty()) return ranked;

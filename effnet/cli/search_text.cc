@@ -8,16 +8,6 @@ namespace effnet::cli {
 
 using search::NasSearch;
 
-TrialNumbers numbers_of(const search::Trial& trial) {
-  try {
-    const Json details = Json::parse(trial.details);
-    return {.quality = details.at("quality").get<double>(), .cost = details.at("cost").get<double>()};
-  } catch (const Json::exception&) {
-    throw input_error("trial {}: wrong details (got {}, expected quality and cost)", trial.id,
-                      in_quotes(trial.details));
-  }
-}
-
 std::string space_text(const search::Space& space) {
   std::string points = space.size();  // several points can be one network
   for (std::ptrdiff_t at = std::ssize(points) - 3; at > 0; at -= 3) points.insert(static_cast<std::size_t>(at), ",");

@@ -7,13 +7,6 @@
 
 namespace effnet::cli {
 
-// The numbers that search::evaluate_with() has stored with a trial that is done. Throws Error(input) if they are not
-// there.
-struct TrialNumbers {
-  double quality = 0, cost = 0;
-};
-TrialNumbers numbers_of(const search::Trial& trial);
-
 std::string space_text(const search::Space& space);                         // "cifar (up to 76,527,504 networks)"
 std::string cost_text(const search::NasSearch& search, double cost);        // "386M macs", "1.25 MB", "12.3 ms"
 std::string quality_text(const search::NasSearch& search, double quality);  // an accuracy "76.30 %", a score "41.2"

@@ -23,7 +23,7 @@ void report_end(const NasSearch& search, const Trial& trial, std::int64_t ended,
     out.status("");
     out.warn(fmt::format("trial {} failed: {} ({})", trial.id, trial.details, trial.what.candidate));
   } else if (slow) {
-    const TrialNumbers numbers = numbers_of(trial);
+    const search::TrialNumbers numbers = search::numbers_of(trial);
     out.say(fmt::format("trial {} ({:g} epochs): {}, {}, reward {:.4f}: {}", trial.id, trial.what.budget,
                         quality_text(search, numbers.quality), cost_text(search, numbers.cost), trial.score,
                         trial.what.candidate));

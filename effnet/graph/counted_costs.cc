@@ -1,5 +1,6 @@
 #include "effnet/graph/counted_costs.h"
 
+#include <algorithm>
 #include <array>
 
 #include "effnet/graph/costs.h"
@@ -17,5 +18,10 @@ constexpr std::array<CountedCost, 3> kCosts{
 }  // namespace
 
 std::span<const CountedCost> counted_costs() { return kCosts; }
+
+const CountedCost* find_counted_cost(std::string_view name) {
+  const auto* found = std::ranges::find(kCosts, name, &CountedCost::name);
+  return found == kCosts.end() ? nullptr : found;
+}
 
 }  // namespace effnet::graph

@@ -14,6 +14,8 @@ struct CountedCost {
 };
 // MACs first. A new cost is a row of the table in counted_costs.cc.
 std::span<const CountedCost> counted_costs();
+inline constexpr std::string_view kLatencyCost = "latency";   // the name of the cost that is measured, not counted
+const CountedCost* find_counted_cost(std::string_view name);  // null if the name is unknown
 inline double count_macs(const arch::ArchSpec& spec) { return counted_costs().front().count(spec); }
 
 }  // namespace effnet::graph

@@ -11,7 +11,9 @@
 #include "effnet/base/error.h"
 #include "effnet/base/file.h"
 #include "effnet/base/philox.h"
+#include "effnet/graph/counted_costs.h"
 #include "effnet/search/nas/evaluator.h"
+#include "effnet/search/space/extreme_point.h"
 #include "effnet/search/space/space.h"
 #include "effnet/train/recipe/recipe.h"
 #include "effnet/vision/draw.h"
@@ -58,6 +60,14 @@ expand = [1, 4]
 layers = [0, 1]
 )";
 inline search::Space tiny_space() { return search::parse_space(kSpace, "tiny"); }
+
+// The points with the fewest and the most MACs.
+inline search::Point smallest_point(const search::Space& space) {
+  return search::extreme_point(space, search::Extreme::cheapest, graph::count_macs);
+}
+inline search::Point largest_point(const search::Space& space) {
+  return search::extreme_point(space, search::Extreme::most_expensive, graph::count_macs);
+}
 
 // Every point of a space.
 inline std::vector<search::Point> all_points(const search::Space& space) {

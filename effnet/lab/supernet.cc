@@ -9,7 +9,6 @@
 #include <vector>
 
 #include "effnet/base/error.h"
-#include "effnet/graph/counted_costs.h"
 #include "effnet/graph/lower.h"
 #include "effnet/train/step/depth.h"
 
@@ -167,28 +166,6 @@ tensor::Weights child_weights(const arch::ArchSpec& child, const std::shared_ptr
     }
   }
   return weights;
-}
-
-search::Point extreme_point(const search::Space& space, bool largest) {
-  const auto better = [&](double a, double b) { return largest ? a > b : a < b; };
-  const auto macs = [&](const search::Point& point) { return graph::count_macs(search::network_of(space, point)); };
-  search::Point best = first_point(space);
-  double best_macs = macs(best);
-  for (bool changed = true; changed;) {
-    changed = false;
-    for (std::size_t choice = 0; choice < space.choices.size(); ++choice) {
-      for (int option = 0; option < std::ssize(space.choices[choice].options); ++option) {
-        search::Point point = best;
-        point[choice] = option;
-        if (const double found = macs(point); better(found, best_macs)) {
-          best = std::move(point);
-          best_macs = found;
-          changed = true;
-        }
-      }
-    }
-  }
-  return search::canonical(space, best);
 }
 
 }  // namespace effnet::lab

@@ -47,8 +47,4 @@ class ChildSource final : public nn::ParameterSource {
 // 0, variances 1.
 tensor::Weights child_weights(const arch::ArchSpec& child, const std::shared_ptr<const nn::ParameterStore>& store);
 
-// The canonical point whose network has the most or the fewest MACs: choices are changed one at a time as long as that
-// helps, which finds the extreme, because an option that makes a network larger does so in every network.
-search::Point extreme_point(const search::Space& space, bool largest);
-
 }  // namespace effnet::lab

@@ -47,7 +47,7 @@ class SupernetEvaluatorTest : public testing::Test {
 
 TEST_F(SupernetEvaluatorTest, ANetworkHasOneQuality) {
   const auto evaluator = make_supernet_evaluator(space_, settings(), testkit::place());
-  std::vector<search::Point> points{extreme_point(space_, true), extreme_point(space_, false)};
+  std::vector<search::Point> points{testkit::largest_point(space_), testkit::smallest_point(space_)};
   for (const search::Point& point : points) {
     const auto spec = search::network_of(space_, point);
     const search::Quality first = evaluator->evaluate(spec, point, testkit::trial(1));
@@ -65,7 +65,7 @@ TEST_F(SupernetEvaluatorTest, ANetworkHasOneQuality) {
 
 // The exported model is read from its file and evaluated here by a network of its own: it has the evaluator's top-1.
 TEST_F(SupernetEvaluatorTest, AnExportedModelHasTheEvaluatedTop1) {
-  const search::Point point = extreme_point(space_, true);
+  const search::Point point = testkit::largest_point(space_);
   const fs::path model_file = folder_.path() / "model.safetensors";
   formats::write_model(model_file, child_model(space_, settings(), testkit::place(), point));
   const formats::Model model = formats::read_model(model_file);
@@ -96,7 +96,7 @@ TEST_F(SupernetEvaluatorTest, StatisticsAreThoseOfTheTrainingImages) {
   search::EvaluatorSettings all = settings();
   all.recipe = testkit::recipe_text(images_);
   all.recipe.replace(all.recipe.find("batch = 8"), 9, "batch = 24");
-  const formats::Model model = child_model(space_, all, testkit::place(), extreme_point(space_, false));
+  const formats::Model model = child_model(space_, all, testkit::place(), testkit::smallest_point(space_));
   const auto store = nn::ParameterStore::from_weights(graph::lower(model.arch), model.weights);
 
   const Images images = open_images(space_.base, testkit::recipe(images_));
@@ -136,7 +136,7 @@ TEST_F(SupernetEvaluatorTest, ADivergedSupernetIsAnError) {
   weights.tensors.at("classifier.bias") =
       tensor::make_tensor({3}, std::vector<float>(3, std::numeric_limits<float>::quiet_NaN()));
   write_supernet(file(), space_, testkit::recipe(images_), std::move(weights));
-  const search::Point point = extreme_point(space_, false);
+  const search::Point point = testkit::smallest_point(space_);
   EXPECT_THAT(failure([&] { quality(settings(), point); }), HasSubstr("3 a logit is not finite"));
 }
 

@@ -29,7 +29,7 @@ torch::Tensor random_images(std::int64_t n, std::int64_t pixels) {
 
 // The children with the fewest and the most MACs, and one with each kind of block in between.
 std::vector<search::Point> some_points(const search::Space& space) {
-  return {extreme_point(space, false), extreme_point(space, true), {1, 0, 0, 0, 1, 0, 1}, {0, 1, 1, 1, 0, 0, 1}};
+  return {testkit::smallest_point(space), testkit::largest_point(space), {1, 0, 0, 0, 1, 0, 1}, {0, 1, 1, 1, 0, 0, 1}};
 }
 
 // Brute force: each tensor of the supernet has in each dimension the largest size of all children, and there is no
@@ -146,7 +146,7 @@ TEST(Supernet, GradientsReachTheUsedSlicesOnly) {
 
 TEST(Supernet, CopiesOfAChildHaveTheStatisticsOfANewNetwork) {
   const search::Space space = tiny_space();
-  const arch::ArchSpec child = search::network_of(space, extreme_point(space, false));
+  const arch::ArchSpec child = search::network_of(space, testkit::smallest_point(space));
   const tensor::Weights weights = child_weights(child, random_store(space));
   for (const float mean : tensor::to_floats(weights.at("stem.bn.running_mean"))) EXPECT_EQ(mean, 0);
   for (const float variance : tensor::to_floats(weights.at("stem.bn.running_var"))) EXPECT_EQ(variance, 1);
@@ -161,8 +161,8 @@ TEST(Supernet, ExtremePointsHaveTheFewestAndTheMostMacs) {
     fewest = std::min(fewest, macs);
     most = std::max(most, macs);
   }
-  EXPECT_EQ(graph::count_macs(search::network_of(space, extreme_point(space, false))), fewest);
-  EXPECT_EQ(graph::count_macs(search::network_of(space, extreme_point(space, true))), most);
+  EXPECT_EQ(graph::count_macs(search::network_of(space, testkit::smallest_point(space))), fewest);
+  EXPECT_EQ(graph::count_macs(search::network_of(space, testkit::largest_point(space))), most);
   EXPECT_LT(fewest, most);
 }
 

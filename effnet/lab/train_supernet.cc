@@ -11,10 +11,12 @@
 #include "effnet/base/file.h"
 #include "effnet/base/interrupt.h"
 #include "effnet/base/text.h"
+#include "effnet/graph/counted_costs.h"
 #include "effnet/graph/lower.h"
 #include "effnet/lab/images.h"
 #include "effnet/lab/supernet.h"
 #include "effnet/lab/supernet_file.h"
+#include "effnet/search/space/extreme_point.h"
 #include "effnet/train/run/checkpoint.h"
 #include "effnet/train/run/identity.h"
 #include "effnet/train/run/meters.h"
@@ -208,7 +210,8 @@ SupernetSummary SupernetRun::train() {
                   grouped(images_.data.train->size()), images_.data.classes, timeline_->batches(), summary.device));
   resume();
   if (options_.sandwich) {
-    for (const bool largest : {false, true}) extremes_.push_back(network(extreme_point(space_, largest)));
+    for (const search::Extreme extreme : {search::Extreme::cheapest, search::Extreme::most_expensive})
+      extremes_.push_back(network(search::extreme_point(space_, extreme, graph::count_macs)));
   }
   while (!timeline_->last_step_is_done()) step();
   write_supernet(options_.file, given_, options_.recipe, trainer_->averaged_weights());

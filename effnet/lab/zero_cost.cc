@@ -140,24 +140,17 @@ double grad_norm(const arch::ArchSpec& spec, std::uint64_t seed, const ZeroCostI
   return std::sqrt(squares);
 }
 
-// The counted cost with this name: a baseline that a score should beat.
-double counted(std::string_view name, const arch::ArchSpec& spec) {
-  for (const graph::CountedCost& cost : graph::counted_costs()) {
-    if (cost.name == name) return cost.count(spec);
-  }
-  throw internal_error("there is no cost {}", name);
-}
-
 constexpr std::array kScores{
     ZeroCostScore{"synflow", "synaptic flow (Tanaka et al. 2020)", false, synflow},
     ZeroCostScore{"naswot", "distances of activation codes (Mellor et al. 2021)", true, naswot},
     ZeroCostScore{"grad_norm", "norm of the gradient (Abdelfattah et al. 2021)", true, grad_norm},
     ZeroCostScore{
         "macs", "the MACs of the network, as a baseline", false,
-        [](const arch::ArchSpec& spec, std::uint64_t, const ZeroCostImages&) { return counted("macs", spec); }},
-    ZeroCostScore{
-        "params", "the parameters of the network, as a baseline", false,
-        [](const arch::ArchSpec& spec, std::uint64_t, const ZeroCostImages&) { return counted("params", spec); }},
+        [](const arch::ArchSpec& spec, std::uint64_t, const ZeroCostImages&) { return graph::count_macs(spec); }},
+    ZeroCostScore{"params", "the parameters of the network, as a baseline", false,
+                  [](const arch::ArchSpec& spec, std::uint64_t, const ZeroCostImages&) {
+                    return graph::find_counted_cost("params")->count(spec);
+                  }},
 };
 
 class ZeroCostEvaluator final : public search::Evaluator {

@@ -195,7 +195,7 @@ TEST(ZeroCost, EveryScoreIsFiniteAndRepeatsForTheExtremesOfASpace) {
     search::EvaluatorSettings settings{.name = "zerocost", .score = std::string(row.name), .seed = kSeed};
     if (row.needs_images) settings.recipe = testkit::recipe_text(images);
     for (const bool largest : {false, true}) {
-      const search::Point point = extreme_point(space, largest);
+      const search::Point point = largest ? testkit::largest_point(space) : testkit::smallest_point(space);
       const auto spec = search::network_of(space, point);
       const double first =
           make_evaluator(space, settings, testkit::place())->evaluate(spec, point, testkit::trial()).value;
@@ -209,7 +209,7 @@ TEST(ZeroCost, EveryScoreIsFiniteAndRepeatsForTheExtremesOfASpace) {
 TEST(ZeroCost, TheSeedAndTheRecipeMatter) {
   const testkit::ImageFolder images;
   const search::Space space = tiny_space();
-  const search::Point point = extreme_point(space, true);
+  const search::Point point = testkit::largest_point(space);
   const auto value = [&](const search::EvaluatorSettings& settings) {
     return make_evaluator(space, settings, testkit::place())
         ->evaluate(search::network_of(space, point), point, testkit::trial())

@@ -10,13 +10,11 @@
 namespace effnet::model {
 
 const graph::CountedCost* find_cost(std::string_view name) {
+  const graph::CountedCost* const found = graph::find_counted_cost(name);
+  if (found != nullptr || name == kLatencyCost) return found;
   std::vector<std::string> known;
-  for (const graph::CountedCost& cost : graph::counted_costs()) {
-    if (cost.name == name) return &cost;
-    known.emplace_back(cost.name);
-  }
+  for (const graph::CountedCost& cost : graph::counted_costs()) known.emplace_back(cost.name);
   known.emplace_back(kLatencyCost);
-  if (name == kLatencyCost) return nullptr;
   throw usage_error("--cost: unknown cost (got {}, expected {})", in_quotes(name), one_of(known));
 }
 

@@ -8,7 +8,7 @@
 
 namespace effnet::model {
 
-inline constexpr std::string_view kLatencyCost = "latency";
+using graph::kLatencyCost;
 
 // The counted cost of this name; null for the latency. Throws Error(usage) for another name.
 const graph::CountedCost* find_cost(std::string_view name);

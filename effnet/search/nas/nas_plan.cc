@@ -2,11 +2,11 @@
 // state, "proposed": networks so far, "round", "points": of the controller's generation, "results": of each point its
 // last result, "alive": the indices of the points that are in this round}.
 #include <algorithm>
-#include <cmath>
 #include <numeric>
 
 #include "effnet/search/json_field.h"
 #include "effnet/search/nas/nas_search.h"
+#include "effnet/search/scale/halving.h"
 
 namespace effnet::search {
 namespace {
@@ -62,10 +62,10 @@ void store(PlanState& state, const std::vector<Trial>& last) {
     Result& result = state.results[state.alive[i]];
     result.failed = last[i].state != TrialState::done;
     if (result.failed) continue;
-    const Json details = parse_object(last[i].details, "details");
+    const TrialNumbers numbers = numbers_of(last[i]);
     result.reward = last[i].score;
-    result.quality = field<double>(details, "quality");
-    result.cost = field<double>(details, "cost");
+    result.quality = numbers.quality;
+    result.cost = numbers.cost;
   }
 }
 
@@ -75,7 +75,7 @@ std::vector<std::size_t> promoted(const PlanState& state, double keep) {
   for (const std::size_t one : state.alive) {
     if (!state.results[one].failed) alive.push_back(one);
   }
-  const auto kept = static_cast<std::size_t>(std::ceil(keep * static_cast<double>(alive.size()) - 1e-9));
+  const auto kept = static_cast<std::size_t>(kept_after_round(keep, std::ssize(alive)));
   std::ranges::stable_sort(alive, std::greater<>(), [&](std::size_t one) { return state.results[one].reward; });
   alive.resize(std::min(alive.size(), kept));
   std::ranges::sort(alive);

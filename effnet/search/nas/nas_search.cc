@@ -7,41 +7,15 @@
 #include "effnet/graph/counted_costs.h"
 #include "effnet/search/control/pareto.h"
 #include "effnet/search/json_field.h"
+#include "effnet/search/space/extreme_point.h"
 
 namespace effnet::search {
 namespace {
 
-constexpr std::string_view kLatencyCost = "latency";
+using graph::kLatencyCost;
+
 constexpr std::int64_t kMostInGeneration = 100'000;
 constexpr std::size_t kMostBudgets = 20;
-
-const graph::CountedCost* find_counted(std::string_view name) {
-  const auto costs = graph::counted_costs();
-  const auto found = std::ranges::find(costs, name, &graph::CountedCost::name);
-  return found == costs.end() ? nullptr : &*found;
-}
-
-// The cheapest network that a descent finds: it changes one choice at a time, as long as that lowers the cost. Most
-// costs grow with each choice, so that the descent then ends at the cheapest network of the space.
-Point cheapest_point(const NasSearch& search) {
-  Point best(search.space.choices.size(), 0);
-  double lowest = cost_of(search, network_of(search.space, best));
-  for (bool lower = true; lower;) {
-    lower = false;
-    for (std::size_t choice = 0; choice < best.size(); ++choice) {
-      for (int option = 0; option < std::ssize(search.space.choices[choice].options); ++option) {
-        Point other = best;
-        other[choice] = option;
-        const double cost = cost_of(search, network_of(search.space, other));
-        if (cost >= lowest) continue;
-        best = std::move(other);
-        lowest = cost;
-        lower = true;
-      }
-    }
-  }
-  return canonical(search.space, best);
-}
 
 Json control_json(const ControllerOptions& o) {
   return {{"seed", o.seed},
@@ -93,7 +67,7 @@ void check_numbers(const NasSearch& search) {
   check(search.objective);
   check(search.control);
   const bool latency = search.objective.cost == kLatencyCost;
-  if (!latency && find_counted(search.objective.cost) == nullptr) {
+  if (!latency && graph::find_counted_cost(search.objective.cost) == nullptr) {
     std::vector<std::string> known;
     for (const graph::CountedCost& one : graph::counted_costs()) known.emplace_back(one.name);
     known.emplace_back(kLatencyCost);
@@ -181,7 +155,8 @@ void check(const NasSearch& search) {
                         search.objective.cost, cost, search.objective.target, to_text(search.space, point));
     }
   }
-  const Point cheapest = cheapest_point(search);
+  const Point cheapest =
+      extreme_point(search.space, Extreme::cheapest, [&](const arch::ArchSpec& spec) { return cost_of(search, spec); });
   if (const double cost = cost_of(search, network_of(search.space, cheapest)); cost > search.objective.target) {
     throw input_error("no network of the space {} has {} of at most {:g} (the cheapest one found has {:g}: {})",
                       search.space.name, search.objective.cost, search.objective.target, cost,
@@ -192,7 +167,7 @@ void check(const NasSearch& search) {
 
 double cost_of(const NasSearch& search, const arch::ArchSpec& spec) {
   if (search.objective.cost == kLatencyCost) return predict_ms(*search.latency, spec);
-  return find_counted(search.objective.cost)->count(spec);
+  return graph::find_counted_cost(search.objective.cost)->count(spec);
 }
 
 Evaluate evaluate_with(const NasSearch& search, Evaluator& evaluator) {
@@ -205,6 +180,16 @@ Evaluate evaluate_with(const NasSearch& search, Evaluator& evaluator) {
     details["evaluator"] = quality.details.empty() ? Json::object() : parse_object(quality.details, "details");
     return {reward(search.objective, quality.value, cost), details.dump()};
   };
+}
+
+TrialNumbers numbers_of(const Trial& trial) {
+  try {
+    const Json details = Json::parse(trial.details);
+    return {.quality = details.at("quality").get<double>(), .cost = details.at("cost").get<double>()};
+  } catch (const Json::exception&) {
+    throw input_error("trial {}: wrong details (got {}, expected quality and cost)", trial.id,
+                      in_quotes(trial.details));
+  }
 }
 
 NasResult result_of(const NasSearch& search, const std::vector<Trial>& trials) {
@@ -224,13 +209,13 @@ NasResult result_of(const NasSearch& search, const std::vector<Trial>& trials) {
   for (const Trial& trial : trials) {
     if (trial.state != TrialState::done || trial.what.budget != budget || !listed.insert(trial.what.candidate).second)
       continue;
-    const Json details = parse_object(trial.details, "details");
+    const TrialNumbers numbers = numbers_of(trial);
     result.best.push_back({.trial = trial.id,
                            .point = parse_point(search.space, trial.what.candidate),
                            .budget = budget,
                            .reward = trial.score,
-                           .quality = field<double>(details, "quality"),
-                           .cost = field<double>(details, "cost")});
+                           .quality = numbers.quality,
+                           .cost = numbers.cost});
   }
   std::ranges::stable_sort(result.best, std::greater<>(), &NasRow::reward);
   std::vector<Tradeoff> tradeoffs;

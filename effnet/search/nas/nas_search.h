@@ -55,6 +55,12 @@ double cost_of(const NasSearch& search, const arch::ArchSpec& spec);
 // {"quality","cost","evaluator":{...}}.
 Evaluate evaluate_with(const NasSearch& search, Evaluator& evaluator);  // both must outlive the result
 
+// The numbers that evaluate_with() has stored with a trial that is done. Throws Error(input) if they are not there.
+struct TrialNumbers {
+  double quality = 0, cost = 0;
+};
+TrialNumbers numbers_of(const Trial& trial);
+
 struct NasRow {
   std::int64_t trial = 0;
   Point point;

@@ -8,14 +8,11 @@
 #include "effnet/base/error.h"
 
 namespace effnet::search {
-namespace {
 
-std::int64_t kept(const Halving& halving, std::int64_t candidates) {
-  const auto count = static_cast<std::int64_t>(std::ceil(halving.keep * static_cast<double>(candidates) - 1e-9));
+std::int64_t kept_after_round(double keep, std::int64_t candidates) {
+  const auto count = static_cast<std::int64_t>(std::ceil(keep * static_cast<double>(candidates) - 1e-9));
   return std::max<std::int64_t>(1, count);
 }
-
-}  // namespace
 
 std::vector<Scored> scores_of_round(const Halving& halving, const std::vector<Trial>& trials, std::int64_t round) {
   struct Sums {
@@ -67,7 +64,7 @@ std::vector<NewTrial> next_round(const Halving& halving, const std::vector<Trial
     const std::vector<Scored> scores = scores_of_round(halving, last, round - 1);
     candidates.clear();
     for (const Scored& one : scores) {
-      if (std::ssize(candidates) < kept(halving, std::ssize(scores)) && one.seeds > 0)
+      if (std::ssize(candidates) < kept_after_round(halving.keep, std::ssize(scores)) && one.seeds > 0)
         candidates.push_back(one.candidate);
     }
   }

@@ -19,6 +19,9 @@ struct Halving {
   double keep = 1.0 / 3;                // fraction of the candidates that goes to the next round; at least one goes
 };
 
+// How many of the candidates of a round go to the next one: the fraction `keep`, rounded up, and at least 1.
+std::int64_t kept_after_round(double keep, std::int64_t candidates);
+
 // The mean score of a candidate in one round.
 struct Scored {
   std::string candidate;
