@@ -201,7 +201,7 @@ ImageSet read_labelled_folder(const fs::path& folder, const fs::path& csv, const
   const ClassNames names = given.classes == 0 ? own_classes(list, rows) : given;
   ClassAssignment assignment = match_labels(list, names, extra);
   ImageSet set = listed_images(folder, csv, rows, assignment.classes, list);
-  set.notes.push_back(std::move(assignment.note));
+  if (!assignment.note.empty()) set.notes.push_back(std::move(assignment.note));
   for (std::int64_t i = 0; i < names.classes; ++i) set.classes.push_back(names.name(i));
   return set;
 }
