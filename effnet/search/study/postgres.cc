@@ -146,7 +146,7 @@ class Postgres final : public Database {
   // The lock is a number of the schema, because it must work before the tables exist. It is released when the
   // transaction ends. The isolation level matters: the statements after the lock must see what others have stored
   // while this connection waited for it.
-  void begin_write() override {
+  void begin_write(Sync /*sync*/) override {
     run("BEGIN ISOLATION LEVEL READ COMMITTED READ WRITE");
     try {
       run("SELECT pg_advisory_xact_lock($1, hashtext(current_schema()))", {kLockClass});

@@ -82,9 +82,8 @@ class Sqlite final : public Database {
         this);
     if (sqlite3_db_readonly(connection, "main") == 1) fail(SQLITE_READONLY);
     // In WAL mode readers do not wait for a writer. The mode is stored in the file, so a file that may be no study is
-    // not changed. FULL syncs at each commit: a power cut loses no finished trial.
+    // not changed.
     if (open == Open::created) run("PRAGMA journal_mode = WAL");
-    run("PRAGMA synchronous = FULL");
   }
 
   std::int64_t run(std::string_view sql, const std::vector<Value>& values = {}, const EachRow& each_row = {}) override {
@@ -108,7 +107,11 @@ class Sqlite final : public Database {
     return found;
   }
 
-  void begin_write() override { run("BEGIN IMMEDIATE"); }
+  void begin_write(Sync sync) override {
+    // In WAL mode NORMAL leaves the sync to a later transaction or checkpoint; the file is valid after a power cut.
+    run(sync == Sync::at_commit ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL");
+    run("BEGIN IMMEDIATE");
+  }
   void commit() override { run("COMMIT"); }
   void roll_back() noexcept override {
     if (sqlite3_get_autocommit(connection_.get()) != 0) return;  // SQLite undoes some failed transactions itself

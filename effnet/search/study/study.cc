@@ -32,9 +32,9 @@ std::int64_t stored_seed(const NewTrial& what) { return static_cast<std::int64_t
 
 // Runs `body` in a transaction that may write; again from the beginning if the connection is lost.
 template <class Body>
-auto in_transaction(Database& database, const Body& body) -> decltype(body()) {
+auto in_transaction(Database& database, Sync sync, const Body& body) -> decltype(body()) {
   return database.retry([&] {
-    Transaction transaction(database);
+    Transaction transaction(database, sync);
     auto result = body();
     transaction.commit();
     return result;
@@ -234,7 +234,7 @@ std::optional<PlanInput> Study::plan_input() {
 
 bool Study::add_generation(std::int64_t generation, std::span<const NewTrial> trials, std::string_view state) {
   EFFNET_CHECK(!trials.empty());
-  return in_transaction(*database_, [&] {
+  return in_transaction(*database_, Sync::at_commit, [&] {
     if (number_of_generations(*database_) != generation) return false;
     insert_trials(*database_, generation, trials);
     database_->run("UPDATE effnet_study SET value = $1 WHERE key = 'state'", {std::string(state)});
@@ -244,7 +244,8 @@ bool Study::add_generation(std::int64_t generation, std::span<const NewTrial> tr
 
 std::optional<Trial> Study::claim(std::string_view worker, double now_s, const ClaimOptions& options) {
   const std::string name(worker);
-  return in_transaction(*database_, [&]() -> std::optional<Trial> {
+  // A claim, a heartbeat and a release need no sync: without them the trial waits again, or is repeated.
+  return in_transaction(*database_, Sync::later, [&]() -> std::optional<Trial> {
     Database& d = *database_;
     // An earlier call whose answer was lost.
     if (std::optional<Trial> held =
@@ -269,14 +270,14 @@ std::optional<Trial> Study::claim(std::string_view worker, double now_s, const C
 }
 
 bool Study::beat(std::int64_t id, std::string_view worker, double now_s) {
-  return in_transaction(*database_, [&] {
+  return in_transaction(*database_, Sync::later, [&] {
     return database_->run("UPDATE effnet_trials SET beat_s = $1 WHERE id = $2 AND worker = $3 AND state = 'running'",
                           {now_s, id, std::string(worker)}) == 1;
   });
 }
 
 bool Study::finish(std::int64_t id, std::string_view worker, double score, std::string_view details, double now_s) {
-  return in_transaction(*database_, [&] {
+  return in_transaction(*database_, Sync::at_commit, [&] {
     return database_->run(
                "UPDATE effnet_trials SET state = 'done', score = $1, details = $2, ended_s = $3 "
                "WHERE id = $4 AND worker = $5 AND (state = 'running' OR (state = 'done' AND ended_s = $6))",
@@ -285,7 +286,7 @@ bool Study::finish(std::int64_t id, std::string_view worker, double score, std::
 }
 
 bool Study::fail(std::int64_t id, std::string_view worker, std::string_view error, double now_s) {
-  return in_transaction(*database_, [&] {
+  return in_transaction(*database_, Sync::at_commit, [&] {
     return database_->run(
                "UPDATE effnet_trials SET state = 'failed', details = $1, ended_s = $2 "
                "WHERE id = $3 AND worker = $4 AND (state = 'running' OR (state = 'failed' AND ended_s = $5))",
@@ -294,7 +295,7 @@ bool Study::fail(std::int64_t id, std::string_view worker, std::string_view erro
 }
 
 bool Study::release(std::int64_t id, std::string_view worker) {
-  return in_transaction(*database_, [&] {
+  return in_transaction(*database_, Sync::later, [&] {
     return database_->run(
                "UPDATE effnet_trials SET state = 'waiting', worker = '', attempts = attempts - 1 "
                "WHERE id = $1 AND worker = $2 AND state = 'running'",

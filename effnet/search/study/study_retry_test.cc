@@ -29,8 +29,8 @@ class LosingDatabase final : public PassingDatabase {
     lose_around([&] { changed = PassingDatabase::run(sql, values, each_row); });
     return changed;
   }
-  void begin_write() override {
-    lose_around([&] { PassingDatabase::begin_write(); });
+  void begin_write(Sync) override {  // never syncs, so that the test does not wait for the disk
+    lose_around([&] { PassingDatabase::begin_write(Sync::later); });
   }
   void commit() override {
     lose_around([&] { PassingDatabase::commit(); });
@@ -67,9 +67,9 @@ struct Search {
   int slept = 0;
 };
 
+// Searches with the study `file`, which is new.
 Search search_with(const std::string& file, Loss loss) {
   Search search;
-  Study::create(file, "toy", "");
   const WaitOptions waiting{.sleep = [&](double) { ++search.slept; }};
   Study study(std::make_unique<LosingDatabase>(open_database(file), loss, search.calls, waiting), "toy");
   double now = 0;
@@ -96,7 +96,13 @@ Search search_with(const std::string& file, Loss loss) {
 
 TEST(LostConnection, ChangesNothingWheneverItHappens) {
   const TemporaryFolder folder;
-  const auto file = [&](int number) { return (folder.path() / std::to_string(number)).string(); };
+  const std::filesystem::path empty = folder.path() / "empty";
+  Study::create(empty, "toy", "");
+  const auto file = [&](int number) {
+    const std::filesystem::path copy = folder.path() / std::to_string(number);
+    std::filesystem::copy_file(empty, copy);
+    return copy.string();
+  };
   const Search expected = search_with(file(0), {.call = -1});
   EXPECT_EQ(expected.evaluations, 2 * 3 + 1) << "a and b of each generation, and the one that is always the same";
   EXPECT_EQ(expected.slept, 0);
@@ -115,7 +121,7 @@ TEST(LostConnection, ChangesNothingWheneverItHappens) {
 class DeadDatabase final : public PassingDatabase {
  public:
   using PassingDatabase::PassingDatabase;
-  void begin_write() override { throw ConnectionLost(name(), "closed"); }
+  void begin_write(Sync) override { throw ConnectionLost(name(), "closed"); }
   void reconnect() override { throw ConnectionLost(name(), "refused"); }
 };
 

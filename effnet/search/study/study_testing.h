@@ -72,7 +72,7 @@ class PassingDatabase : public Database {
     return inner_->run(sql, values, each_row);
   }
   bool has_table(std::string_view table) override { return inner_->has_table(table); }
-  void begin_write() override { inner_->begin_write(); }
+  void begin_write(Sync sync) override { inner_->begin_write(sync); }
   void commit() override { inner_->commit(); }
   void roll_back() noexcept override { inner_->roll_back(); }
   void reconnect() override { inner_->reconnect(); }
