@@ -1,6 +1,7 @@
-"""What the studies of bench/scaling and bench/search share: lists of images, trainings that can be stopped and repeated,
-and a CSV of results."""
+"""What the studies of bench/scaling and bench/search share: lists of images, trainings that can be stopped and
+repeated, several at a time, and a CSV of results."""
 
+import concurrent.futures
 import csv
 import hashlib
 import json
@@ -9,21 +10,51 @@ import shutil
 import signal
 import subprocess
 import sys
+import threading
 import time
+
+STOPPED = "study: stopped; the same command continues"
+running = set()  # the processes of run()
+
+
+def stop_all():
+    """Sends Ctrl-C to all processes of run(); effnet then stores its state."""
+    for process in list(running):
+        process.send_signal(signal.SIGINT)
 
 
 def run(command, deadline=None):
-    """Returns stdout. Sends Ctrl-C at the deadline; effnet then stores its state. Exits with effnet's exit code."""
+    """Returns stdout. Stops the command at the deadline. Exits with effnet's exit code."""
     process = subprocess.Popen([str(word) for word in command], stdout=subprocess.PIPE, text=True)
+    running.add(process)
     try:
         output, _ = process.communicate(timeout=None if deadline is None else max(1, deadline - time.time()))
     except (subprocess.TimeoutExpired, KeyboardInterrupt):
         process.send_signal(signal.SIGINT)
         process.communicate()
-        sys.exit("study: stopped; the same command continues")
+        sys.exit(STOPPED)
+    finally:
+        running.discard(process)
     if process.returncode != 0:
-        sys.exit(process.returncode)
+        sys.exit(STOPPED if process.returncode == 130 else process.returncode)
     return output
+
+
+def run_all(jobs, workers):
+    """Calls the functions `jobs` in `workers` threads, in this order. If one of them exits, the others are stopped, and
+    this function exits."""
+    with concurrent.futures.ThreadPoolExecutor(workers) as pool:
+        futures = [pool.submit(job) for job in jobs]
+        try:
+            for future in concurrent.futures.as_completed(futures):
+                future.result()
+        except BaseException as error:
+            for future in futures:
+                future.cancel()
+            stop_all()
+            if isinstance(error, KeyboardInterrupt):
+                sys.exit(STOPPED)
+            raise
 
 
 def image_list(data, file, train, val=0, test=True):
@@ -51,6 +82,7 @@ class Results:
 
     def __init__(self, file, fields, key):
         self.file, self.fields, self.key = file, fields, key
+        self.lock = threading.Lock()
 
     def rows(self):
         if not os.path.exists(self.file):
@@ -62,8 +94,8 @@ class Results:
         return any(all(row[name] == str(key[name]) for name in self.key) for row in self.rows())
 
     def add(self, row):
-        new = not os.path.exists(self.file)
-        with open(self.file, "a", newline="") as file:
+        with self.lock, open(self.file, "a", newline="") as file:
+            new = file.tell() == 0
             writer = csv.DictWriter(file, self.fields, lineterminator="\n")
             if new:
                 writer.writeheader()
@@ -71,11 +103,12 @@ class Results:
 
 
 def train(effnet, arch, data, images, folder, recipe, seed, epochs, deadline):
-    """Trains a network and returns its facts: top1, train_top1, seconds, images_per_second, date. A stopped training
-    continues. The run folder is removed at the end."""
+    """Trains a network with one thread and returns its facts: top1, train_top1, seconds, images_per_second, date. A
+    stopped training continues. The run folder is removed at the end. Two such trainings at the same time do a third
+    more images per second than one with two threads (13 million MACs, 16 px)."""
     summary = json.loads(run([effnet, "train", recipe, "--data", data, "--labels", images, "--out", folder, "--resume",
-                              "--quiet", "--json", "--set", f"model.name={arch}", "--set", f"seed={seed}",
-                              "--set", f"train.epochs={epochs}", "--set", "train.validate_every=1000"], deadline))
+                              "--quiet", "--json", "--threads", 1, "--set", f"model.name={arch}",
+                              "--set", f"seed={seed}", "--set", f"train.epochs={epochs}", "--set", "train.validate_every=1000"], deadline))
     with open(os.path.join(folder, "metrics.csv"), newline="") as file:
         last = list(csv.DictReader(file))[-1]
     shutil.rmtree(folder)

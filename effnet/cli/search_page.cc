@@ -32,8 +32,8 @@ Scale cost_scale(const NasSearch& search) {
     std::string_view cost;
     Scale scale;
   };
-  const Row rows[] = {{"macs", {{.name = "MACs", .unit = " M"}, 1e-6}},
-                      {"params", {{.name = "parameters", .unit = " M"}, 1e-6}},
+  const Row rows[] = {{"macs", {{.name = "MACs", .unit = "M"}, 1e-6}},
+                      {"params", {{.name = "parameters", .unit = "M"}, 1e-6}},
                       {"memory", {{.name = "live activations", .unit = " MB"}, 1e-6}},
                       {model::kLatencyCost, {{.name = "predicted latency", .unit = " ms"}, 1}}};
   for (const Row& row : rows) {

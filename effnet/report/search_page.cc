@@ -141,24 +141,32 @@ std::vector<std::size_t> parts_of(const arch::ArchSpec& spec, std::vector<std::s
   return indices;
 }
 
+// The counts of a network, except the one that is the cost of the search: the page has a column for that.
+std::vector<std::pair<std::string_view, std::int64_t>> other_counts(const graph::Costs& costs, std::string_view cost) {
+  std::vector<std::pair<std::string_view, std::int64_t>> counts{{"parameters", costs.params}, {"MACs", costs.macs}};
+  std::erase_if(counts, [&](const auto& one) { return one.first == cost; });
+  return counts;
+}
+
 std::string best_networks(const SearchPage& page) {
   const auto shown = std::span(page.best).first(std::min(page.best.size(), kMaxSearchNetworks));
   std::string table = fmt::format(
-      "<div class=\"scroll\"><table>\n<thead><tr><th class=\"text\">network</th><th>reward</th><th>{}</th><th>{}</th>"
-      "<th>parameters</th><th>MACs</th><th>blocks</th></tr></thead>\n<tbody>\n",
+      "<div class=\"scroll\"><table>\n<thead><tr><th class=\"text\">network</th><th>reward</th><th>{}</th><th>{}</th>",
       escaped(page.quality.name), escaped(page.cost.name));
+  for (const auto& [name, unused] : other_counts({}, page.cost.name)) table += fmt::format("<th>{}</th>", name);
+  table += "<th>blocks</th></tr></thead>\n<tbody>\n";
   BoxRows drawing{.title = "the best networks", .parts = {}, .rows = {}};
   for (const SearchNetwork& one : shown) {
     const graph::Graph graph = graph::lower(one.spec);
-    const graph::Costs costs = graph::costs(graph);
     std::int64_t blocks = 0;
     for (const graph::Stage& stage : graph.stages) blocks += stage.repeats;
     const std::string quality = number(one.quality, page.quality), cost = number(one.cost, page.cost);
     const std::vector<std::size_t> parts = parts_of(one.spec, drawing.parts);
-    table += fmt::format(
-        "<tr><td class=\"text\">{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td><td>{}</td></tr>\n",
-        escaped(one.name), number(one.reward), escaped(quality), escaped(cost),
-        abbreviated(static_cast<double>(costs.params)), abbreviated(static_cast<double>(costs.macs)), blocks);
+    table += fmt::format("<tr><td class=\"text\">{}</td><td>{}</td><td>{}</td><td>{}</td>", escaped(one.name),
+                         number(one.reward), escaped(quality), escaped(cost));
+    for (const auto& [unused, count] : other_counts(graph::costs(graph), page.cost.name))
+      table += fmt::format("<td>{}</td>", abbreviated(static_cast<double>(count)));
+    table += fmt::format("<td>{}</td></tr>\n", blocks);
     drawing.rows.push_back(
         {one.name,
          fmt::format("reward {}, {} {}, {} {}", number(one.reward), page.quality.name, quality, page.cost.name, cost),

@@ -44,7 +44,7 @@ struct SearchCorrelation {
 };
 
 // A number of the page: what it is, for axes and heads of tables ("top-1", "MACs"), and the unit after each value
-// (" %", " M"). The caller gives the values in this unit.
+// (" %", "M"). The caller gives the values in this unit.
 struct SearchNumber {
   std::string name;
   std::string unit = {};

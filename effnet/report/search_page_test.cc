@@ -28,7 +28,7 @@ SearchPage small_page() {
   page.about = {"effnet search show study.db"};
   page.facts = {{"space", "mnasnet"}, {"trials", "4"}};
   page.quality = {"top-1", " %"};
-  page.cost = {"MACs", " M"};
+  page.cost = {"MACs", "M"};
   page.history = {{1, false, 0.5, 50, 300}, {2, true}, {3, false, 0.4, 41, 280}, {4, false, 0.7, 68, 390}};
   page.front = {{68, 390}, {50, 300}, {41, 280}};
   page.importance = {{"stage 1 kernel", 0.0625, "3"}, {"stage 3 kernel", 0.5, "5"}};
