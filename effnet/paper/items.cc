@@ -4,7 +4,7 @@
 #include <array>
 
 #include "effnet/base/error.h"
-#include "effnet/base/text.h"
+#include "effnet/base/names.h"
 
 namespace effnet::paper {
 namespace {
@@ -32,7 +32,7 @@ std::vector<std::string> ids() {
 const Entry& entry(std::string_view id) {
   const auto found = std::ranges::find(kEntries, id, &Entry::id);
   if (found == kEntries.end())
-    throw usage_error("unknown table or figure of the paper (got {}, expected {})", in_quotes(id), one_of(ids()));
+    throw unknown_name(ErrorCode::usage, "unknown table or figure of the paper", id, ids());
   return *found;
 }
 

@@ -1,11 +1,8 @@
 #include "effnet/search/nas/evaluator.h"
 
-#include <algorithm>
 #include <array>
-#include <vector>
 
-#include "effnet/base/error.h"
-#include "effnet/base/text.h"
+#include "effnet/base/names.h"
 
 namespace effnet::search {
 namespace {
@@ -32,12 +29,7 @@ constexpr std::array<EvaluatorFacts, 4> kEvaluators{{
 std::span<const EvaluatorFacts> evaluators() { return kEvaluators; }
 
 const EvaluatorFacts& evaluator_facts(std::string_view name) {
-  std::vector<std::string> known;
-  for (const EvaluatorFacts& one : kEvaluators) {
-    if (one.name == name) return one;
-    known.emplace_back(one.name);
-  }
-  throw usage_error("unknown evaluator (got {}, expected {})", in_quotes(name), one_of(known));
+  return row_named(kEvaluators, name, ErrorCode::usage, "unknown evaluator");
 }
 
 }  // namespace effnet::search
