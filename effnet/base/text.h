@@ -21,6 +21,7 @@ std::string in_shell(std::string_view text);
 // The text on one line, safe for a terminal: control characters and bytes that are not UTF-8 become \xNN, a line end
 // becomes a blank.
 std::string one_line(std::string_view text);
+std::string lower_case(std::string_view text);              // A to Z become a to z; other bytes stay
 std::string one_of(const std::vector<std::string>& words);  // "a, b or c"
 
 // The known word with the smallest edit distance to `word`. The distance is at most a third of the word's length (the

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <filesystem>
 
 #include "effnet/base/file.h"
 #include "effnet/base/text.h"
@@ -53,7 +52,7 @@ const Kind& kind_of(const PaperOptions& options) {
     if ((all && !kind.of_all) || (kind.extension == ".svg" && !drawn)) continue;
     possible.push_back(fmt::format("FILE{}", kind.extension));
   }
-  const std::string extension = std::filesystem::path(options.out).extension().string();
+  const std::string extension = extension_of(options.out);
   const auto found = std::ranges::find(kKinds, extension, &Kind::extension);
   if (found == kKinds.end() || std::ranges::find(possible, "FILE" + extension) == possible.end()) {
     throw usage_error("-o: {} for {} (got {}, expected {})",

@@ -39,7 +39,7 @@ double target_macs(const ScaleOptions& options, const arch::ArchSpec& base) {
     check_phi(*options.phi);
     return graph::count_macs(arch::scaled_by(base, *options.phi, {.coefficients = options.rule.coefficients}).spec);
   }
-  if (!options.target_macs.empty()) return parse_amount(options.target_macs, "--target-macs");
+  if (!options.target_macs.empty()) return parse_cost("--target-macs", options.target_macs, "macs");
   const double factor = options.factor.value_or(kDefaultFactor);
   check_factor(factor);
   return factor * graph::count_macs(base);

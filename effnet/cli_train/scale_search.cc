@@ -34,7 +34,7 @@ ScaleSearch settings_of(const ScaleSearchOptions& o) {
                      .factor = o.grid.factor,
                      .candidates = {},
                      .seeds = {},
-                     .epochs = parse_budgets("--epochs", o.epochs),
+                     .epochs = parse_epochs("--epochs", o.epochs),
                      .keep = o.keep,
                      .recipe = train::print(recipe)};
   for (int seed = 1; seed <= o.seeds; ++seed) search.seeds.push_back(static_cast<std::uint64_t>(seed));
