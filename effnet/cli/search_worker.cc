@@ -4,6 +4,7 @@
 #include "effnet/base/text.h"
 #include "effnet/cli/arguments.h"
 #include "effnet/cli/load.h"
+#include "effnet/cli/search_settings.h"
 #include "effnet/cli/search_text.h"
 #include "effnet/cli/worker_processes.h"
 
@@ -86,9 +87,11 @@ Body declare_search_worker(CLI::App& command, const Globals& globals, const Sear
     search::Study study(o->study, search::kNasStudy);
     const NasSearch search = stored_search(study);
     exec_for_evaluator(program, search.evaluator.name, globals);
+    const std::string device = device_of(o->device, search.evaluator.name);
+    check_files(search, study.name());
     const auto evaluator =
         program.make_evaluator(search.space, search.evaluator,
-                               {.folder = runs_folder(study), .device = o->device, .threads = thread_count(globals)});
+                               {.folder = runs_folder(study), .device = device, .threads = thread_count(globals)});
     report.result = evaluate_trials(*o, search, study, *evaluator, out);
     report.complete = search::result_of(search, study.trials()).complete;
     show(report, globals, out);

@@ -16,11 +16,13 @@ constexpr std::array<EvaluatorFacts, 4> kEvaluators{{
     {.name = "proxy",
      .what = "a short training of the network; the quality is its top-1 on the validation images",
      .unit = "epochs",
-     .accuracy = true},
+     .accuracy = true,
+     .device = true},
     {.name = "supernet",
      .what = "the top-1 with weights from a network that contains all networks of the space",
      .unit = "",
-     .accuracy = true},
+     .accuracy = true,
+     .device = true},
     {.name = "zerocost", .what = "a score of the untrained network on one batch", .unit = "", .accuracy = false},
 }};
 
