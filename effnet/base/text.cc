@@ -139,6 +139,10 @@ std::string count_of(std::int64_t number, std::string_view noun) {
   return fmt::format("{} {}{}", grouped(number), noun, number == 1 ? "" : "s");
 }
 
+std::string number_of(double number, std::string_view noun) {
+  return fmt::format("{:.4g} {}{}", number, noun, number == 1 ? "" : "s");
+}
+
 std::string abbreviated(double number) {
   constexpr std::array<std::pair<double, const char*>, 4> kSteps{{{1e12, "T"}, {1e9, "G"}, {1e6, "M"}, {1e3, "K"}}};
   for (const auto& [step, suffix] : kSteps) {

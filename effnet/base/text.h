@@ -31,6 +31,8 @@ std::optional<std::string> nearest(std::string_view word, const std::vector<std:
 std::string grouped(std::int64_t number);  // 5,288,548
 // "1 image", "1,020 images"; for nouns whose plural ends with "s".
 std::string count_of(std::int64_t number, std::string_view noun);
+// "1 epoch", "2.5 epochs": at most four digits.
+std::string number_of(double number, std::string_view noun);
 std::string abbreviated(double number);  // 5.29M, 386M, 37.7G: three digits and K, M, G or T
 
 std::string to_string(Size size);  // "224" if square, else "300x200"

@@ -231,8 +231,8 @@ std::string to_text(const ScaleResult& result) {
                       ratio(result.costs.params, result.base_costs.params), grouped(result.costs.macs),
                       ratio(result.costs.macs, result.base_costs.macs));
   if (result.timing) {
-    text += fmt::format("latency    {:.3f} ms, median of {} runs on {} thread(s)\n\n", result.timing->median(),
-                        result.timing->ms.size(), result.threads);
+    text += fmt::format("latency    {:.3f} ms, median of {} on {}\n\n", result.timing->median(),
+                        count_of(std::ssize(result.timing->ms), "run"), count_of(result.threads, "thread"));
   }
   text += stages_table(result.graph);
   if (!result.out.empty()) text += fmt::format("\nwritten to {}; try: effnet inspect {}\n", result.out, result.out);

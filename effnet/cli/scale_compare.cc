@@ -158,7 +158,8 @@ std::string to_text(const CompareRulesResult& result) {
   text += "later: a further multiplier of the depth of the later stages; -: the rule has no network this small\n";
   text += "memory: the peak of activations in fp32, without fusion\n";
   if (measured)
-    text += fmt::format("latency: median, batch 1, {} thread(s), the networks measured in turns\n", result.threads);
+    text += fmt::format("latency: median, batch 1, {}, the networks measured in turns\n",
+                        count_of(result.threads, "thread"));
   return text + "\n" + table.text();
 }
 

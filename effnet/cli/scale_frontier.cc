@@ -79,7 +79,7 @@ std::vector<FrontierResult::Row> find_rows(const FrontierOptions& options, const
   }
   if (rows.empty()) graph::scale_to_cost(base, all.back(), rule, *cost);  // throws
   if (too_small > 0)
-    out.warn(fmt::format("{} of {} budgets are left out: the smallest network of the rule costs more", too_small,
+    out.warn(fmt::format("left out {} of {} budgets: the smallest network of the rule costs more", too_small,
                          options.points));
   return rows;
 }

@@ -25,7 +25,7 @@ void report_end(const NasSearch& search, const Trial& trial, std::int64_t ended,
     out.warn(fmt::format("trial {} failed: {} ({})", trial.id, trial.details, trial.what.candidate));
   } else if (slow) {
     const search::TrialNumbers numbers = search::numbers_of(trial);
-    out.say(fmt::format("trial {} ({:g} epochs): {}, {}, reward {:.4f}: {}", trial.id, trial.what.budget,
+    out.say(fmt::format("trial {} ({}): {}, {}, reward {:.4f}: {}", trial.id, number_of(trial.what.budget, "epoch"),
                         quality_text(search, numbers.quality), cost_text(search, numbers.cost), trial.score,
                         trial.what.candidate));
   } else {

@@ -9,6 +9,7 @@
 #include <optional>
 
 #include "effnet/base/error.h"
+#include "effnet/base/names.h"
 #include "effnet/base/text.h"
 #include "effnet/graph/costs.h"
 #include "effnet/graph/lower.h"
@@ -32,6 +33,12 @@ std::span<const CountedCost> counted_costs() { return kCosts; }
 const CountedCost* find_counted_cost(std::string_view name) {
   const auto* found = std::ranges::find(kCosts, name, &CountedCost::name);
   return found == kCosts.end() ? nullptr : found;
+}
+
+std::vector<std::string> cost_names() {
+  std::vector<std::string> names = names_of(kCosts);
+  names.emplace_back(kLatencyCost);
+  return names;
 }
 
 CostUnit unit_of(std::string_view cost) {

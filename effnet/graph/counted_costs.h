@@ -4,6 +4,7 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "effnet/arch/scaling.h"
 #include "effnet/arch/spec.h"
@@ -22,6 +23,7 @@ struct CountedCost {
 std::span<const CountedCost> counted_costs();
 inline constexpr std::string_view kLatencyCost = "latency";   // the name of the cost that is measured, not counted
 const CountedCost* find_counted_cost(std::string_view name);  // null if the name is unknown
+std::vector<std::string> cost_names();                        // of all costs, the latency last
 // Of a counted cost or of kLatencyCost.
 CostUnit unit_of(std::string_view cost);
 std::string cost_text(std::string_view cost, double value);  // "386M MACs", "5.29M parameters", "1.25MB", "12.3 ms"
