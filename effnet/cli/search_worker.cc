@@ -41,7 +41,8 @@ void declare_place_options(CLI::App& command, SearchWorkerOptions& o) {
                   "Repeat a trial whose worker has given no sign of life for S seconds: it was killed, or its machine "
                   "is off [120]")
       ->type_name("S");
-  command.add_option("--device", o.device, "Train on this device: auto, cpu or cuda [auto]")->type_name("D");
+  command.add_option("--device", o.device, "proxy, supernet: compute on this device: auto, cpu or cuda [auto]")
+      ->type_name("D");
 }
 
 fs::path runs_folder(const search::Study& study) {

@@ -167,8 +167,7 @@ void SupernetRun::resume() {
           train::describe_changes(train::changes_on_resume(identity_, checkpoint.identity), timeline_->epochs_done(),
                                   timeline_->learning_rate_of_step(timeline_->steps_done()));
     } catch (const Error& error) {  // its hint is about the options of effnet train
-      throw Error(error.code(),
-                  fmt::format("{}: the training of this supernet cannot continue: {}", file.string(), error.what()),
+      throw Error(error.code(), error.what(),
                   fmt::format("continue with the options that it was begun with; to begin again, remove {}",
                               in_shell(file.string())));
     }
