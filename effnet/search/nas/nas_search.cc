@@ -97,6 +97,21 @@ void check_numbers(const NasSearch& search) {
     throw usage_error("--keep: out of range (got {}, expected above 0 and at most 1)", search.keep);
 }
 
+// Throws if the text of a network can be longer than a study stores: the text of the longest option of each choice.
+void check_text_length(const Space& space) {
+  Point longest;
+  longest.reserve(space.choices.size());
+  for (const Choice& choice : space.choices) {
+    const auto option = std::ranges::max_element(choice.options, {}, [](const std::string& one) { return one.size(); });
+    longest.push_back(static_cast<int>(option - choice.options.begin()));
+  }
+  if (const std::size_t bytes = to_text(space, longest).size(); bytes > kLongestCandidate) {
+    throw input_error("the text of a network of the space {} is too long (got {} bytes, expected at most {})",
+                      space.name, bytes, kLongestCandidate)
+        .with_hint("give the space fewer choices: one option, or an empty list, is no choice");
+  }
+}
+
 }  // namespace
 
 std::string settings_text(const NasSearch& search) {
@@ -142,6 +157,7 @@ NasSearch parse_nas_search(std::string_view text, std::string_view source) {
 
 void check(const NasSearch& search) {
   check_numbers(search);
+  check_text_length(search.space);
   if (search.latency) {  // these networks have every part that a network of the space can have; predict_ms() throws
     for (const Point& point : covering_points(search.space, 0, 1))  // if the table lacks one
       predict_ms(*search.latency, network_of(search.space, point));
