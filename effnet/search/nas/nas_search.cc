@@ -92,7 +92,7 @@ void check_numbers(const NasSearch& search) {
   if (search.budgets.empty() || !(search.budgets.front() > 0) ||
       std::ranges::adjacent_find(search.budgets, std::greater_equal<>()) != search.budgets.end())
     throw usage_error("--budgets: each round needs more than the one before (got {}, expected ascending numbers)",
-                      fmt::join(search.budgets, ","));
+                      in_quotes(fmt::format("{}", fmt::join(search.budgets, ","))));
   if (!(search.keep > 0 && search.keep <= 1))
     throw usage_error("--keep: out of range (got {}, expected above 0 and at most 1)", search.keep);
 }
