@@ -8,6 +8,7 @@
 #include "effnet/arch/ranges.h"
 #include "effnet/arch/scaling.h"
 #include "effnet/arch/text.h"
+#include "effnet/base/names.h"
 #include "effnet/base/text.h"
 
 namespace effnet::arch {
@@ -66,13 +67,10 @@ const Variant* find_variant(std::string_view name) {
 
 const Variant& variant(std::string_view name) {
   if (const Variant* found = find_variant(name)) return *found;
-  std::vector<std::string> names;
-  for (const Variant& known : family()) names.push_back(known.name);
-  const auto near = nearest(name, names);
   throw input_error(
       "unknown model (got {}, expected a name from 'effnet models', a .safetensors model file or a .toml arch file)",
       in_quotes(name))
-      .with_hint(near ? fmt::format("did you mean {}?", *near) : "effnet models lists the names");
+      .with_hint(nearest_hint(name, names_of(family()), "effnet models lists the names"));
 }
 
 }  // namespace effnet::arch

@@ -7,7 +7,7 @@
 #include <vector>
 
 #include "effnet/base/error.h"
-#include "effnet/base/text.h"
+#include "effnet/base/names.h"
 
 namespace effnet::arch {
 namespace {
@@ -132,12 +132,7 @@ constexpr std::array<Rule, 8> kRules{{
 std::span<const Rule> rules() { return kRules; }
 
 const Rule& rule(std::string_view name) {
-  std::vector<std::string> known;
-  for (const Rule& row : kRules) {
-    if (row.name == name) return row;
-    known.emplace_back(row.name);
-  }
-  throw usage_error("unknown scaling rule (got {}, expected {})", in_quotes(name), one_of(known));
+  return row_named(kRules, name, ErrorCode::usage, "unknown scaling rule");
 }
 
 }  // namespace effnet::arch

@@ -18,6 +18,7 @@
 
 #include "effnet/base/error.h"
 #include "effnet/base/interrupt.h"
+#include "effnet/base/text.h"
 
 namespace effnet {
 namespace {
@@ -276,6 +277,8 @@ TemporaryFolder::~TemporaryFolder() {
   std::error_code ignored;
   fs::remove_all(path_, ignored);
 }
+
+std::string extension_of(const fs::path& path) { return lower_case(path.extension().string()); }
 
 std::string read_text(const fs::path& path) try {
   // Read, not mapped, because an editor may change the file in place while the text is in use.

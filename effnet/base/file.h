@@ -131,6 +131,7 @@ class TemporaryFolder {
   std::filesystem::path path_;
 };
 
+std::string extension_of(const std::filesystem::path& path);                // in lower case: ".csv" of x.CSV
 std::string read_text(const std::filesystem::path& path);                   // whole file or pipe; Error(input)
 void write_text(const std::filesystem::path& path, std::string_view text);  // atomic; Error(environment)
 void write_bytes(const std::filesystem::path& path, std::span<const std::byte> bytes);

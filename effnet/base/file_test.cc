@@ -282,6 +282,12 @@ TEST(File, LockIsExclusiveAndReportsWhetherItWaited) {
   other.join();
 }
 
+TEST(File, ExtensionsAreInLowerCase) {
+  EXPECT_EQ(extension_of("a/x.CSV"), ".csv");
+  EXPECT_EQ(extension_of("a.b/x.Tar.GZ"), ".gz");
+  EXPECT_EQ(extension_of("A.B/X"), "");
+}
+
 TEST(File, Sha256OfKnownVectors) {  // FIPS 180-4 examples
   const auto hash = [](std::string_view text) { return sha256(std::as_bytes(std::span(text))); };
   EXPECT_EQ(hash(""), "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855");

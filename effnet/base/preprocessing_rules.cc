@@ -4,7 +4,7 @@
 #include <vector>
 
 #include "effnet/base/error.h"
-#include "effnet/base/text.h"
+#include "effnet/base/names.h"
 
 namespace effnet {
 namespace {
@@ -41,21 +41,11 @@ constexpr Normalisation kNormalisations[] = {
 constexpr double kLiteMean = 127.0 / 255.0;
 constexpr double kLiteStd = 128.0 / 255.0;
 
-template <class Row, std::size_t kCount>
-const Row& row_named(const Row (&rows)[kCount], std::string_view text, std::string_view what) {
-  std::vector<std::string> known;
-  for (const Row& row : rows) {
-    if (row.name == text) return row;
-    known.emplace_back(row.name);
-  }
-  throw input_error("unknown {} (got {}, expected {})", what, in_quotes(text), one_of(known));
-}
-
 }  // namespace
 
 Preprocessing preprocessing_rule(std::string_view rule, std::string_view normalisation, Size resolution) {
-  const Rule& row = row_named(kRules, rule, "preprocessing rule");
-  const Normalisation& scale = row_named(kNormalisations, normalisation, "normalisation");
+  const Rule& row = row_named(kRules, rule, ErrorCode::input, "unknown preprocessing rule");
+  const Normalisation& scale = row_named(kNormalisations, normalisation, ErrorCode::input, "unknown normalisation");
   const bool lite = normalisation == "lite";
   const auto resized = [&](std::int64_t pixels) { return row.fixed_margin ? pixels + row.margin : pixels * 8 / 7; };
 

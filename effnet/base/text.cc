@@ -97,6 +97,14 @@ std::string one_line(std::string_view text) {
   return result;
 }
 
+std::string lower_case(std::string_view text) {
+  std::string lower(text);
+  for (char& c : lower) {
+    if (c >= 'A' && c <= 'Z') c = static_cast<char>(c - 'A' + 'a');
+  }
+  return lower;
+}
+
 std::string one_of(const std::vector<std::string>& words) {
   std::string result;
   for (std::size_t i = 0; i < words.size(); ++i) {
@@ -129,6 +137,10 @@ std::string grouped(std::int64_t number) {
 
 std::string count_of(std::int64_t number, std::string_view noun) {
   return fmt::format("{} {}{}", grouped(number), noun, number == 1 ? "" : "s");
+}
+
+std::string number_of(double number, std::string_view noun) {
+  return fmt::format("{:.4g} {}{}", number, noun, number == 1 ? "" : "s");
 }
 
 std::string abbreviated(double number) {

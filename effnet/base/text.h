@@ -21,6 +21,7 @@ std::string in_shell(std::string_view text);
 // The text on one line, safe for a terminal: control characters and bytes that are not UTF-8 become \xNN, a line end
 // becomes a blank.
 std::string one_line(std::string_view text);
+std::string lower_case(std::string_view text);              // A to Z become a to z; other bytes stay
 std::string one_of(const std::vector<std::string>& words);  // "a, b or c"
 
 // The known word with the smallest edit distance to `word`. The distance is at most a third of the word's length (the
@@ -30,6 +31,8 @@ std::optional<std::string> nearest(std::string_view word, const std::vector<std:
 std::string grouped(std::int64_t number);  // 5,288,548
 // "1 image", "1,020 images"; for nouns whose plural ends with "s".
 std::string count_of(std::int64_t number, std::string_view noun);
+// "1 epoch", "2.5 epochs": at most four digits.
+std::string number_of(double number, std::string_view noun);
 std::string abbreviated(double number);  // 5.29M, 386M, 37.7G: three digits and K, M, G or T
 
 std::string to_string(Size size);  // "224" if square, else "300x200"

@@ -40,6 +40,18 @@ TEST(Text, ListsAndNumbersAreReadable) {
   EXPECT_EQ(abbreviated(12), "12");
 }
 
+TEST(Text, NumbersHaveSingularAndPlural) {
+  EXPECT_EQ(number_of(1, "epoch"), "1 epoch");
+  EXPECT_EQ(number_of(0.5, "epoch"), "0.5 epochs");
+  EXPECT_EQ(number_of(2, "epoch"), "2 epochs");
+  EXPECT_EQ(number_of(1.23456, "epoch"), "1.235 epochs");
+}
+
+TEST(Text, LowerCaseKeepsOtherBytes) {
+  EXPECT_EQ(lower_case("Train 1.CSV"), "train 1.csv");
+  EXPECT_EQ(lower_case("\xc3\x84Z"), "\xc3\x84z") << "only ASCII letters";
+}
+
 TEST(Text, SquareSizesHaveOneNumber) {
   EXPECT_EQ(to_string(Size{300, 200}), "300x200");
   EXPECT_EQ(to_string(Size{224, 224}), "224");

@@ -8,8 +8,11 @@
 #include <sstream>
 
 #include "effnet/base/error.h"
+#include "effnet/base/lines.h"
 #include "effnet/base/text.h"
 #include "effnet/cli/command.h"
+#include "effnet/graph/counted_costs.h"
+#include "effnet/train/recipe/settings.h"
 
 namespace effnet::cli {
 namespace {
@@ -21,25 +24,47 @@ bool parse_whole(std::string_view text, Number& value) {
   return code == std::errc{} && end == text.data() + text.size();
 }
 
-struct Unit {
-  std::string_view suffix;
+// What may stand behind the number of a value of a cost.
+struct Suffix {
+  graph::CostUnit unit;
+  std::string_view text;
   double factor;
 };
-constexpr std::array kUnits{Unit{"KiB", 1024.0},
-                            Unit{"MiB", 1048576.0},
-                            Unit{"GiB", 1073741824.0},
-                            Unit{"TiB", 1099511627776.0},
-                            Unit{"KB", 1e3},
-                            Unit{"MB", 1e6},
-                            Unit{"GB", 1e9},
-                            Unit{"TB", 1e12},
-                            Unit{"K", 1e3},
-                            Unit{"k", 1e3},
-                            Unit{"M", 1e6},
-                            Unit{"G", 1e9},
-                            Unit{"B", 1.0},
-                            Unit{"T", 1e12},
-                            Unit{"", 1.0}};
+using graph::CostUnit;
+constexpr std::array kSuffixes{
+    Suffix{CostUnit::number, "", 1.0},
+    Suffix{CostUnit::number, "K", 1e3},
+    Suffix{CostUnit::number, "k", 1e3},
+    Suffix{CostUnit::number, "M", 1e6},
+    Suffix{CostUnit::number, "G", 1e9},
+    Suffix{CostUnit::number, "T", 1e12},
+    Suffix{CostUnit::bytes, "", 1.0},
+    Suffix{CostUnit::bytes, "B", 1.0},
+    Suffix{CostUnit::bytes, "K", 1e3},
+    Suffix{CostUnit::bytes, "k", 1e3},
+    Suffix{CostUnit::bytes, "M", 1e6},
+    Suffix{CostUnit::bytes, "G", 1e9},
+    Suffix{CostUnit::bytes, "T", 1e12},
+    Suffix{CostUnit::bytes, "KB", 1e3},
+    Suffix{CostUnit::bytes, "MB", 1e6},
+    Suffix{CostUnit::bytes, "GB", 1e9},
+    Suffix{CostUnit::bytes, "TB", 1e12},
+    Suffix{CostUnit::bytes, "KiB", 1024.0},
+    Suffix{CostUnit::bytes, "MiB", 1048576.0},
+    Suffix{CostUnit::bytes, "GiB", 1073741824.0},
+    Suffix{CostUnit::bytes, "TiB", 1099511627776.0},
+    Suffix{CostUnit::milliseconds, "", 1.0},
+    Suffix{CostUnit::milliseconds, "ms", 1.0},
+};
+constexpr double kMostMs = 60'000;  // a minute: the search for a latency measures many networks
+
+std::string expected_cost(std::string_view cost) {
+  const graph::CountedCost* const counted = graph::find_counted_cost(cost);
+  if (counted == nullptr)
+    return fmt::format("a number of milliseconds above 0 and at most {}, such as 12 or 12ms", kMostMs);
+  return fmt::format("a number of {} above 0, such as {}", counted->plural,
+                     counted->unit == CostUnit::bytes ? "20MB or 64MiB" : "390M or 1.8G");
+}
 
 }  // namespace
 
@@ -96,38 +121,34 @@ std::array<double, 3> parse_triple(std::string_view flag, const std::string& tex
   return values;
 }
 
-double parse_milliseconds(std::string_view flag, const std::string& text, double high) {
-  char* end = nullptr;
-  const double ms = std::strtod(text.c_str(), &end);
-  if (*end != '\0' || !(ms > 0 && ms <= high))
-    throw usage_error("{}: wrong value (got {}, expected a number of milliseconds above 0 and at most {})", flag,
-                      in_quotes(text), high);
-  return ms;
-}
-
-double parse_amount(std::string_view text, std::string_view flag) {
+double parse_cost(std::string_view flag, std::string_view text, std::string_view cost) {
+  const CostUnit unit = graph::unit_of(cost);
+  const double most = unit == CostUnit::milliseconds ? kMostMs : std::numeric_limits<double>::max();
   double number = 0;
   const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), number);
-  if (code == std::errc{}) {
-    const std::string_view suffix(end, static_cast<std::size_t>(text.data() + text.size() - end));
-    for (const Unit& unit : kUnits) {
-      if (unit.suffix == suffix && std::isfinite(number) && number > 0) return number * unit.factor;
+  if (code == std::errc{} && number > 0) {
+    const std::string_view given = trimmed({end, static_cast<std::size_t>(text.data() + text.size() - end)});
+    for (const Suffix& suffix : kSuffixes) {
+      if (suffix.unit == unit && suffix.text == given && number * suffix.factor <= most) return number * suffix.factor;
     }
   }
-  throw usage_error("{}: not an amount (got {}, expected a number above zero such as 390M, 1.8G or 64MiB)", flag,
-                    in_quotes(text));
+  throw usage_error("{}: wrong value (got {}, expected {})", flag, in_quotes(text), expected_cost(cost));
 }
 
-std::vector<double> parse_budgets(std::string_view flag, const std::string& text) {
-  std::vector<double> budgets;
+std::vector<double> parse_epochs(std::string_view flag, std::string_view text) {
+  const train::Setting& setting = *train::find_setting("train.epochs");
+  std::vector<double> epochs;
   for (const std::string& part : split_list(text)) {
-    const double value = parse_amount(part, flag);
-    if (!budgets.empty() && value <= budgets.back())
+    double value = 0;
+    if (!parse_whole(part, value) || !train::accepts(setting, value))
+      throw usage_error("{}: wrong number of epochs (got {}, expected {})", flag, in_quotes(part),
+                        train::expected_text(setting));
+    if (!epochs.empty() && value <= epochs.back())
       throw usage_error("{}: each round needs more than the one before (got {}, expected a list such as 2,6,18)", flag,
                         in_quotes(text));
-    budgets.push_back(value);
+    epochs.push_back(value);
   }
-  return budgets;
+  return epochs;
 }
 
 Size parse_resolution(std::string_view text) {

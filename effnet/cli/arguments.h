@@ -24,13 +24,12 @@ std::uint64_t parse_seed(std::string_view text);
 std::vector<std::string> split_list(std::string_view text);
 // "0.485,0.456,0.406": three numbers, each above `low` and at most 1e6.
 std::array<double, 3> parse_triple(std::string_view flag, const std::string& text, double low);
-// "390M", "1.8G", "64MiB", "1e9" -> a number above zero. K, M, G, T (or KB, MB, GB, TB) are powers of 1000; KiB, MiB,
-// GiB, TiB are powers of 1024.
-double parse_amount(std::string_view text, std::string_view flag);
-// "2,6,18": amounts above zero, each larger than the one before: the budgets of the rounds of successive halving.
-std::vector<double> parse_budgets(std::string_view flag, const std::string& text);
-// "12.5" -> milliseconds above 0, at most `high`.
-double parse_milliseconds(std::string_view flag, const std::string& text, double high);
+// A value of a cost (graph/counted_costs.h), in the unit of the cost: "390M", "1.8G" or "1e9" MACs or parameters;
+// "20MB" or "64MiB" of memory; "12" or "12ms" of latency, at most a minute. K, M, G, T (KB, MB, GB, TB) are powers of
+// 1000; KiB, MiB, GiB, TiB are powers of 1024.
+double parse_cost(std::string_view flag, std::string_view text, std::string_view cost);
+// "2,6,18": the epochs of the rounds of successive halving, each more than the one before.
+std::vector<double> parse_epochs(std::string_view flag, std::string_view text);
 // "224" or "300x200" (height x width); each number is from 1 to 65535.
 Size parse_resolution(std::string_view text);
 

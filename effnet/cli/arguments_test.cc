@@ -35,17 +35,19 @@ TEST(Arguments, Lists) {
   EXPECT_EQ(split_list("a,,b,"), (std::vector<std::string>{"a", "", "b", ""}));
 }
 
-TEST(Arguments, Budgets) {
-  EXPECT_EQ(parse_budgets("--epochs", "6"), std::vector<double>{6});
-  EXPECT_EQ(parse_budgets("--epochs", "0.5,2,6"), (std::vector<double>{0.5, 2, 6}));
+TEST(Arguments, Epochs) {
+  EXPECT_EQ(parse_epochs("--epochs", "6"), std::vector<double>{6});
+  EXPECT_EQ(parse_epochs("--epochs", "0.5,2,6"), (std::vector<double>{0.5, 2, 6}));
   for (const char* wrong : {"6,2", "2,2"}) {
-    EXPECT_EQ(refusal([&] { parse_budgets("--epochs", wrong); }),
+    EXPECT_EQ(refusal([&] { parse_epochs("--epochs", wrong); }),
               fmt::format("2 --epochs: each round needs more than the one before (got '{}', expected a list such as "
                           "2,6,18)",
                           wrong));
   }
-  for (const char* wrong : {"", "2,", "0,1", "-1", "two"}) {
-    EXPECT_EQ(refusal([&] { parse_budgets("--epochs", wrong); })[0], '2') << wrong;
+  EXPECT_EQ(refusal([] { parse_epochs("--budgets", "1,2k"); }),
+            "2 --budgets: wrong number of epochs (got '2k', expected a number above 0, at most 1000000)");
+  for (const char* wrong : {"", "2,", "0,1", "-1", "two", "2M", "2MiB", "2ms", "nan", "1e9", "2 "}) {
+    EXPECT_EQ(refusal([&] { parse_epochs("--epochs", wrong); })[0], '2') << wrong;
   }
 }
 
@@ -69,29 +71,48 @@ TEST(Arguments, Triples) {
   }
 }
 
-TEST(Arguments, Amounts) {
+TEST(Arguments, CostsHaveTheirUnits) {
   struct Case {
-    const char* text;
+    const char *cost, *text;
     double value;
   };
-  for (const auto& [text, value] : {Case{"390M", 390e6},
-                                    {"1.8G", 1.8e9},
-                                    {"64MiB", 67108864},
-                                    {"20MB", 20e6},
-                                    {"1e9", 1e9},
-                                    {"7", 7},
-                                    {"3B", 3},
-                                    {"2k", 2000},
-                                    {"1TiB", 1099511627776.0}}) {
-    EXPECT_EQ(parse_amount(text, "--target-macs"), value) << text;
+  for (const auto& [cost, text, value] : {Case{"macs", "390M", 390e6},
+                                          {"macs", "1.8G", 1.8e9},
+                                          {"macs", "1e9", 1e9},
+                                          {"params", "2k", 2000},
+                                          {"params", "7", 7},
+                                          {"memory", "64MiB", 67108864},
+                                          {"memory", "20MB", 20e6},
+                                          {"memory", "20M", 20e6},
+                                          {"memory", "3B", 3},
+                                          {"memory", "1TiB", 1099511627776.0},
+                                          {"latency", "12.5", 12.5},
+                                          {"latency", "12ms", 12},
+                                          {"latency", "12 ms", 12},
+                                          {"latency", "60000", 60000}}) {
+    EXPECT_EQ(parse_cost("--target", text, cost), value) << cost << " " << text;
   }
-  for (const char* wrong : {"", "M", "1.8Q", "-3M", "0", "nan", "inf", "1 G", "1GG", "0x10"}) {
-    EXPECT_EQ(
-        refusal([&] { parse_amount(wrong, "--target-macs"); }),
-        fmt::format("2 --target-macs: not an amount (got '{}', expected a number above zero such as 390M, 1.8G or "
-                    "64MiB)",
-                    wrong));
+}
+
+TEST(Arguments, CostsRefuseOtherUnits) {
+  const auto refused = [](const char* text, const char* cost) {
+    return refusal([&] { parse_cost("--target", text, cost); });
+  };
+  EXPECT_EQ(refused("5MiB", "macs"),
+            "2 --target: wrong value (got '5MiB', expected a number of MACs above 0, such as 390M or 1.8G)");
+  EXPECT_EQ(refused("5ms", "params"),
+            "2 --target: wrong value (got '5ms', expected a number of parameters above 0, such as 390M or 1.8G)");
+  EXPECT_EQ(refused("5ms", "memory"),
+            "2 --target: wrong value (got '5ms', expected a number of bytes above 0, such as 20MB or 64MiB)");
+  EXPECT_EQ(refused("5M", "latency"),
+            "2 --target: wrong value (got '5M', expected a number of milliseconds above 0 and at most 60000, such as "
+            "12 or 12ms)");
+  for (const char* cost : {"macs", "memory", "latency"}) {
+    for (const char* wrong : {"", "M", "1.8Q", "-3", "0", "nan", "inf", "1GG", "0x10", "1s"})
+      EXPECT_EQ(refused(wrong, cost)[0], '2') << cost << " " << wrong;
   }
+  EXPECT_EQ(refused("60001", "latency")[0], '2');
+  EXPECT_EQ(refused("3B", "macs")[0], '2');
 }
 
 TEST(Arguments, Resolutions) {
@@ -101,17 +122,6 @@ TEST(Arguments, Resolutions) {
   for (const char* wrong : {"", "x", "224x", "x3", "0", "-5", "65536", "1x2x3", "224px", "1X2"}) {
     EXPECT_EQ(refusal([&] { parse_resolution(wrong); }),
               fmt::format("2 --resolution: not a size (got '{}', expected pixels such as 224, or HxW such as 300x200)",
-                          wrong));
-  }
-}
-
-TEST(Arguments, Milliseconds) {
-  EXPECT_EQ(parse_milliseconds("--target-latency-ms", "12.5", 60000), 12.5);
-  EXPECT_EQ(parse_milliseconds("--target-latency-ms", "60000", 60000), 60000);
-  for (const char* wrong : {"", "0", "-1", "60001", "1s", "nan"}) {
-    EXPECT_EQ(refusal([&] { parse_milliseconds("--target-latency-ms", wrong, 60000); }),
-              fmt::format("2 --target-latency-ms: wrong value (got '{}', expected a number of milliseconds above 0 and "
-                          "at most 60000)",
                           wrong));
   }
 }

@@ -156,7 +156,7 @@ TEST(Report, Refusals) {
 }
 
 TEST(Paper, Options) {
-  EXPECT_EQ(parsed<PaperOptions>({"table4"}).seconds, 2);
+  EXPECT_FALSE(parsed<PaperOptions>({"table4"}).seconds);
   const auto all = parsed<PaperOptions>({"table4", "-o", "a.md", "--seconds", "0.5", "--no-timing", "--results", "r"});
   EXPECT_EQ(all.item, "table4");
   EXPECT_EQ(all.out, "a.md");
@@ -176,7 +176,19 @@ TEST(Paper, Options) {
       "2 -o: unknown kind of file for fig3 (got 'a', expected FILE.md, FILE.json, FILE.csv, FILE.html or FILE.svg)");
   EXPECT_EQ(refused({.item = "all", .out = "a.csv"}),
             "2 -o: not possible for all (got 'a.csv', expected FILE.md, FILE.json or FILE.html)");
-  EXPECT_EQ(refused({.item = "table1", .results = {"/missing.toml"}})[0], '3');
+  EXPECT_EQ(refused({.item = "fig8", .results = {"/missing.toml"}})[0], '3');
+  EXPECT_EQ(refused({.item = "table1", .results = {"/missing.toml"}}),
+            "2 --results: it has no effect here (got table1, expected table2, table3, table7, table8, fig3, fig7, fig8 "
+            "or all)");
+  EXPECT_EQ(refused({.item = "fig3", .no_timing = true}),
+            "2 --no-timing: it has no effect here (got fig3, expected table4 or all)");
+  EXPECT_EQ(refused({.item = "table1", .seconds = 1}),
+            "2 --seconds: it has no effect here (got table1, expected table4 or all)");
+  EXPECT_EQ(refused({.item = "table4", .no_timing = true, .seconds = 1}),
+            "2 --seconds: it has no effect with --no-timing (got both, expected one of them)");
+  // The kind of a file does not depend on the case of its extension.
+  EXPECT_EQ(refused({.item = "all", .out = "a.CSV"}),
+            "2 -o: not possible for all (got 'a.CSV', expected FILE.md, FILE.json or FILE.html)");
   EXPECT_EQ(refused({.item = "table4", .seconds = 0})[0], '2');
   EXPECT_EQ(refused({.item = "table4", .out = "-"}, {true, false, {}}),
             "2 -o - cannot be combined with --json: both write to stdout (got both, expected one of them)");

@@ -42,7 +42,7 @@ std::string stages_table(const graph::Graph& graph) {
   report::Table table({{"stage"}, {"channels"}, {"repeats"}, {"output"}});
   for (std::size_t i = 0; i < graph.stages.size(); ++i) {
     const graph::Stage& stage = graph.stages[i];
-    table.row({std::to_string(i), std::to_string(stage.channels), std::to_string(stage.repeats),
+    table.row({std::to_string(i + 1), std::to_string(stage.channels), std::to_string(stage.repeats),
                to_string(stage.resolution)});
   }
   return table.text();

@@ -5,6 +5,7 @@
 #include <optional>
 #include <set>
 
+#include "effnet/base/file.h"
 #include "effnet/base/text.h"
 #include "effnet/cli/arguments.h"
 #include "effnet/formats/npy.h"
@@ -17,7 +18,7 @@ namespace {
 namespace fs = std::filesystem;
 
 bool is_npy(const FeaturesOptions& o) {
-  const std::string extension = fs::path(o.out).extension().string();
+  const std::string extension = extension_of(o.out);
   if (extension != ".npy" && extension != ".safetensors")
     throw usage_error("-o: format not supported (got {}, expected a .npy or .safetensors file)", in_quotes(o.out));
   if (o.maps && extension == ".npy")

@@ -4,6 +4,7 @@
 
 #include <algorithm>
 
+#include "effnet/base/names.h"
 #include "effnet/base/text.h"
 #include "effnet/cli/arguments.h"
 #include "effnet/cli/launch_ranks.h"
@@ -22,9 +23,8 @@ void check_launched(const std::vector<std::string>& words) {
     throw usage_error("effnet launch: unknown option (got {}, expected -n N and a command)", in_quotes(word))
         .with_hint("put options of the command after its name");
   if (std::find(names.begin(), names.end(), word) == names.end()) {
-    const auto near = nearest(word, names);
-    throw usage_error("effnet launch: unknown command (got {}, expected {})", in_quotes(word), one_of(names))
-        .with_hint(near ? "did you mean " + *near + "?" : "effnet --help lists the commands");
+    throw unknown_name(ErrorCode::usage, "effnet launch: unknown command", word, names,
+                       "effnet --help lists the commands");
   }
 }
 

@@ -3,6 +3,7 @@
 #include <algorithm>
 #include <filesystem>
 
+#include "effnet/base/names.h"
 #include "effnet/base/text.h"
 #include "effnet/cli/arguments.h"
 #include "effnet/cli/published.h"
@@ -37,7 +38,7 @@ Preprocessing preprocessing_at(const model::ModelHandle& model, const std::strin
 void check_backend_name(const std::string& name) {
   const std::vector<std::string> known = model::executor_names();
   if (std::ranges::find(known, name) == known.end())
-    throw usage_error("--backend: unknown backend (got {}, expected {})", in_quotes(name), one_of(known));
+    throw unknown_name(ErrorCode::usage, "--backend: unknown backend", name, known);
 }
 
 void check_precision(const std::string& precision) {

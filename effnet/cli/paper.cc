@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <array>
-#include <filesystem>
 
 #include "effnet/base/file.h"
 #include "effnet/base/text.h"
@@ -53,7 +52,7 @@ const Kind& kind_of(const PaperOptions& options) {
     if ((all && !kind.of_all) || (kind.extension == ".svg" && !drawn)) continue;
     possible.push_back(fmt::format("FILE{}", kind.extension));
   }
-  const std::string extension = std::filesystem::path(options.out).extension().string();
+  const std::string extension = extension_of(options.out);
   const auto found = std::ranges::find(kKinds, extension, &Kind::extension);
   if (found == kKinds.end() || std::ranges::find(possible, "FILE" + extension) == possible.end()) {
     throw usage_error("-o: {} for {} (got {}, expected {})",
@@ -61,6 +60,30 @@ const Kind& kind_of(const PaperOptions& options) {
                       in_quotes(options.out), one_of(possible));
   }
   return *found;
+}
+
+// Throws for an option without effect on the item.
+void check_options(const PaperOptions& options) {
+  struct Row {
+    std::string_view flag;
+    bool given;
+    bool paper::Entry::*has_effect;
+  };
+  const Row rows[] = {{"--results", !options.results.empty(), &paper::Entry::measured},
+                      {"--no-timing", options.no_timing, &paper::Entry::timed},
+                      {"--seconds", options.seconds.has_value(), &paper::Entry::timed}};
+  for (const auto& [flag, given, has_effect] : rows) {
+    if (!given || options.item == kAll || paper::entry(options.item).*has_effect) continue;
+    std::vector<std::string> items;
+    for (const paper::Entry& entry : paper::entries()) {
+      if (entry.*has_effect) items.emplace_back(entry.id);
+    }
+    items.emplace_back(kAll);
+    throw usage_error("{}: it has no effect here (got {}, expected {})", flag, options.item, one_of(items));
+  }
+  if (options.no_timing && options.seconds)
+    throw usage_error("--seconds: it has no effect with --no-timing (got both, expected one of them)");
+  if (options.seconds) check_seconds(*options.seconds);
 }
 
 // The command that makes the file again.
@@ -80,7 +103,7 @@ paper::Context context_of(const PaperOptions& options, const Globals& globals, O
   context.timing = !options.no_timing;
   // The paper used one core; --threads overrides this.
   context.threads = globals.threads.empty() ? 1 : globals.threads.front();
-  context.seconds = options.seconds;
+  if (options.seconds) context.seconds = *options.seconds;
   context.progress = [&out](std::string_view line) { out.note(line); };
   return context;
 }
@@ -100,13 +123,13 @@ void declare_options(CLI::App& command, PaperOptions& options) {
                   "Also show the accuracies of this file, which has the format of docs/results/scaling.toml")
       ->type_name("FILE.toml");
   command.add_flag("--no-timing", options.no_timing, "table4, all: do not measure latencies");
-  command.add_option("--seconds", options.seconds, "table4, all: measure each network of Table 4 for S seconds")
+  command.add_option("--seconds", options.seconds, "table4, all: measure each network of Table 4 for S seconds [2]")
       ->type_name("S");
 }
 
 PaperResult run_paper(const PaperOptions& options, const Globals& globals, Output& out) {
   if (options.item != kAll) paper::entry(options.item);
-  check_seconds(options.seconds);
+  check_options(options);
   PaperResult result{.items = {}, .all = options.item == kAll, .markdown = is_stdout("-o", options.out, globals)};
   const Kind* kind = options.out.empty() || result.markdown ? nullptr : &kind_of(options);
   const paper::Context context = context_of(options, globals, out);

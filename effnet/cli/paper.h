@@ -1,6 +1,7 @@
 // effnet paper ITEM: shows a table or figure of the paper beside effnet's own values.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -14,7 +15,7 @@ struct PaperOptions {
   std::string out = {};                   // the extension selects the format; "-": Markdown on stdout
   std::vector<std::string> results = {};  // further files of measured accuracies
   bool no_timing = false;                 // do not measure Table 4
-  double seconds = 2;                     // for each network of Table 4
+  std::optional<double> seconds = {};     // for each network of Table 4; empty: 2
 };
 void declare_options(CLI::App& command, PaperOptions& options);
 

@@ -10,6 +10,7 @@
 #include <sstream>
 
 #include "effnet/base/cpu.h"
+#include "effnet/base/names.h"
 #include "effnet/base/text.h"
 #include "effnet/cli/arguments.h"
 #include "effnet/cli/version.h"
@@ -18,11 +19,32 @@
 namespace effnet::cli {
 namespace {
 
+constexpr const char* kExitCodes =
+    "Exit codes: 0 done, 1 fault of effnet, 2 wrong usage, 3 bad input, 4 environment, 130 interrupted.";
+constexpr const char* kGlobalOptions = "Global options: --json, --quiet, --threads N (effnet --help explains them)";
+
+// The help of every command below `app` ends with the global options and the exit codes.
+void add_footers(CLI::App& app) {
+  for (CLI::App* command : app.get_subcommands([](CLI::App*) { return true; })) {
+    std::string text = command->get_footer();
+    if (!text.empty()) text += text.ends_with('\n') ? "\n" : "\n\n";
+    command->footer(text + kGlobalOptions + "\n" + kExitCodes);
+    add_footers(*command);
+  }
+}
+
+// `command`: "effnet", or a command with sub-commands, "effnet search".
+Error unknown_command(std::string_view command, std::string_view word, const std::vector<std::string>& names) {
+  const auto near = nearest(word, names);
+  return usage_error("unknown command (got {}, expected {})", in_quotes(word), one_of(names))
+      .with_hint(near ? fmt::format("did you mean {} {}?", command, *near)
+                      : fmt::format("{} --help lists the commands", command));
+}
+
 // Rejects planned and unknown commands. Called before the parser, which would only report "not expected".
 void check_command_name(const std::vector<std::string>& words, const Program& program) {
   if (words.empty()) return;
-  std::vector<std::string> names;
-  for (const Command& command : program.commands) names.emplace_back(command.name);
+  const std::vector<std::string> names = names_of(program.commands);
   for (const std::string_view planned : program.planned) {
     if (planned == words[0] || (words.size() > 1 && planned == words[0] + " " + words[1])) {
       throw environment_error("effnet {} is not built yet (got version {}, expected one of {})", planned, kVersion,
@@ -32,17 +54,43 @@ void check_command_name(const std::vector<std::string>& words, const Program& pr
               "missing");
     }
   }
-  if (std::find(names.begin(), names.end(), words[0]) != names.end()) return;
-  const auto near = nearest(words[0], names);
-  throw usage_error("unknown command (got {}, expected {})", in_quotes(words[0]), one_of(names))
-      .with_hint(near ? "did you mean effnet " + *near + "?" : "effnet --help lists the commands");
+  if (std::ranges::find(names, words[0]) == names.end()) throw unknown_command("effnet", words[0], names);
 }
 
-// CLI11's messages name the option, but not always what was expected. So the hint names --help.
-Error from_parser(const CLI::ParseError& error, std::string_view command) {
+// The error of the command line. CLI11's messages name the option, but not always what was expected. So the hint names
+// --help of the command that was given, "effnet search run --help".
+Error from_parser(const CLI::ParseError& error, const CLI::App& app) {
+  const CLI::App* command = &app;
+  std::string name = app.get_name();
+  for (auto parsed = command->get_subcommands(); !parsed.empty(); parsed = command->get_subcommands()) {
+    command = parsed.back();
+    name += " " + command->get_name();
+  }
+  if (command != &app && command->get_require_subcommand_min() > 0 &&
+      dynamic_cast<const CLI::RequiredError*>(&error) != nullptr) {
+    std::vector<std::string> names;
+    for (const CLI::App* one : command->get_subcommands([](const CLI::App*) { return true; }))
+      names.push_back(one->get_name());
+    const std::vector<std::string> words = app.remaining();
+    if (!words.empty()) return unknown_command(name, words.front(), names).in(name);
+    return usage_error("{}: no command (got none, expected {})", name, one_of(names))
+        .with_hint(fmt::format("{} --help lists the commands", name));
+  }
   std::string text = error.what();
   std::replace(text.begin(), text.end(), '\n', ' ');
-  return usage_error("wrong usage: {}", text).with_hint(fmt::format("{} --help shows what is expected", command));
+  return usage_error("wrong usage: {}", text).with_hint(fmt::format("{} --help shows what is expected", name));
+}
+
+// An empty value would otherwise mean the same as an option that is not given.
+void check_no_empty_value(const CLI::App& app) {
+  for (const CLI::Option* option : app.get_options()) {
+    const CLI::results_t values = option->results();
+    if (std::ranges::find(values, std::string()) != values.end())
+      throw usage_error("{}: the value is empty (got '', expected a value)", option->get_name())
+          .with_hint("leave the option out for its default; a shell variable in the command may be empty");
+  }
+  const std::vector<CLI::App*> parsed = app.get_subcommands();
+  for (const CLI::App* command : parsed) check_no_empty_value(*command);
 }
 
 constexpr std::string_view kOutOfMemory =
@@ -97,7 +145,6 @@ int run_program(int argc, char** argv, const Program& program, Output& out) {
   app.add_flag("--quiet", globals.quiet, "Print no warnings and no progress");
   add_numbers(app, "--threads", globals.threads, 1024,
               "Use N threads [EFFNET_THREADS, else the cores that this process may use]");
-  app.footer("Exit codes: 0 done, 1 fault of effnet, 2 wrong usage, 3 bad input, 4 environment, 130 interrupted.");
   app.fallthrough();
 
   Body body;
@@ -113,6 +160,8 @@ int run_program(int argc, char** argv, const Program& program, Output& out) {
       body = declared;
     });
   }
+  add_footers(app);
+  app.footer(kExitCodes);
 
   try {
     const std::vector<std::string> words = plain_words(argc, argv);
@@ -129,8 +178,9 @@ int run_program(int argc, char** argv, const Program& program, Output& out) {
         out.print(text.str());
         return 0;
       }
-      throw from_parser(error, words.empty() ? "effnet" : "effnet " + words[0]);
+      throw from_parser(error, app);
     }
+    check_no_empty_value(app);
     out.set_quiet(globals.quiet);
     kernels::chosen_isa();  // every command rejects a wrong EFFNET_ISA
     return body(out);

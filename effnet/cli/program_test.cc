@@ -75,7 +75,24 @@ TEST(Program, WrongUsage) {
        "hint: effnet --help shows what is expected\n"},
       {"paper table9",
        "effnet: error: unknown table or figure of the paper (got 'table9', expected table1, table2, table3, table4, "
-       "table5, table6, table7, table8, fig2, fig3, fig4, fig7, fig8 or all)\n"},
+       "table5, table6, table7, table8, fig2, fig3, fig4, fig7, fig8 or all)\nhint: did you mean table1?\n"},
+      {"search runn",
+       "effnet: error: effnet search: unknown command (got 'runn', expected run, worker, show, export, latency or "
+       "supernet)\nhint: did you mean effnet search run?\n"},
+      {"search bogus",
+       "effnet: error: effnet search: unknown command (got 'bogus', expected run, worker, show, export, latency or "
+       "supernet)\nhint: effnet search --help lists the commands\n"},
+      {"search",
+       "effnet: error: effnet search: no command (got none, expected run, worker, show, export, latency or "
+       "supernet)\nhint: effnet search --help lists the commands\n"},
+      {"search run",
+       "effnet: error: wrong usage: STUDY is required\nhint: effnet search run --help shows what is "
+       "expected\n"},
+      {"search run x --nonsense",
+       "effnet: error: wrong usage: The following argument was not expected: --nonsense\n"
+       "hint: effnet search run --help shows what is expected\n"},
+      {"scale frontier",
+       "effnet: error: wrong usage: BASE is required\nhint: effnet scale frontier --help shows what is expected\n"},
   };
   for (const auto& [line, message] : cases) {
     const RunResult run = run_effnet(words_of(line));
@@ -83,6 +100,40 @@ TEST(Program, WrongUsage) {
     EXPECT_EQ(run.results, "");
     EXPECT_EQ(run.messages, message);
   }
+}
+
+// An empty value would mean the same as an option that is not given.
+TEST(Program, EmptyValuesAreRefused) {
+  const std::string end =
+      ": the value is empty (got '', expected a value)\nhint: leave the option out for its default; a shell variable "
+      "in "
+      "the command may be empty\n";
+  const auto messages = [](const std::vector<std::string>& words) {
+    const RunResult run = run_effnet(words);
+    EXPECT_EQ(run.code, 2);
+    return run.messages;
+  };
+  EXPECT_EQ(messages({"search", "run", "x.study", "--target", ""}), "effnet: error: --target" + end);
+  EXPECT_EQ(messages({"search", "run", ""}), "effnet: error: STUDY" + end);
+  EXPECT_EQ(messages({"search", "run", "x.study", "--set", "a=1", "--set", ""}), "effnet: error: --set" + end);
+  EXPECT_EQ(messages({"scale", "frontier", "mobilenet_v2", "--cost", "macs", "--from", ""}),
+            "effnet: error: --from" + end);
+  EXPECT_EQ(messages({"scale", "mobilenet_v2", "--phi", "1", "-o", ""}), "effnet: error: --out" + end);
+}
+
+TEST(Program, TheHelpOfEachCommandHasTheExitCodes) {
+  for (const char* line : {"models", "search", "search run", "search show", "scale", "scale frontier", "paper"}) {
+    std::vector<std::string> words = words_of(line);
+    words.emplace_back("--help");
+    const std::string help = run_effnet(words).results;
+    EXPECT_NE(help.find("Exit codes: 0 done"), std::string::npos) << line;
+    EXPECT_NE(help.find("Global options: --json, --quiet, --threads N"), std::string::npos) << line;
+  }
+  EXPECT_NE(run_effnet({"search", "run", "--help"}).results.find("Controllers:"), std::string::npos);
+  EXPECT_NE(run_effnet({"scale", "--help"}).results.find("Rules ("), std::string::npos);
+  const std::string help = run_effnet({"--help"}).results;
+  EXPECT_EQ(help.find("Global options"), std::string::npos) << "they are listed as options";
+  EXPECT_NE(help.find("Exit codes: 0 done"), std::string::npos);
 }
 
 TEST(Program, ExitCodeIsTheErrorCode) {

@@ -69,10 +69,11 @@ Scaled scale(const ScaleOptions& options, const arch::ArchSpec& base, const arch
   }
   if (options.factor) {
     check_factor(*options.factor);
-    return {arch::solve(base, *options.factor * graph::count_macs(base), rule, graph::count_macs), {}};
+    const graph::CountedCost& macs = graph::counted_costs().front();
+    return {graph::scale_to_cost(base, *options.factor * macs.count(base), rule, macs), {}};
   }
   if (!options.target_latency.empty()) {
-    const double target = parse_milliseconds("--target-latency-ms", options.target_latency, kMinuteMs);
+    const double target = parse_cost("--target-latency-ms", options.target_latency, graph::kLatencyCost);
     model::TimedScaling timed =
         model::scale_to_latency(base, target, rule, threads, [&out](std::string_view text) { out.note(text); });
     return {std::move(timed.scaling), std::move(timed.timing)};
@@ -80,7 +81,8 @@ Scaled scale(const ScaleOptions& options, const arch::ArchSpec& base, const arch
   for (std::size_t i = 0; i < graph::counted_costs().size(); ++i) {
     const graph::CountedCost& cost = graph::counted_costs()[i];
     const std::string& text = target_text(options, i);
-    if (!text.empty()) return {arch::solve(base, parse_amount(text, target_flag(cost)), rule, cost.count), {}};
+    if (!text.empty())
+      return {graph::scale_to_cost(base, parse_cost(target_flag(cost), text, cost.name), rule, cost), {}};
   }
   return {scale_by_hand(options, base), {}};
 }
@@ -229,8 +231,8 @@ std::string to_text(const ScaleResult& result) {
                       ratio(result.costs.params, result.base_costs.params), grouped(result.costs.macs),
                       ratio(result.costs.macs, result.base_costs.macs));
   if (result.timing) {
-    text += fmt::format("latency    {:.3f} ms, median of {} runs on {} thread(s)\n\n", result.timing->median(),
-                        result.timing->ms.size(), result.threads);
+    text += fmt::format("latency    {:.3f} ms, median of {} on {}\n\n", result.timing->median(),
+                        count_of(std::ssize(result.timing->ms), "run"), count_of(result.threads, "thread"));
   }
   text += stages_table(result.graph);
   if (!result.out.empty()) text += fmt::format("\nwritten to {}; try: effnet inspect {}\n", result.out, result.out);

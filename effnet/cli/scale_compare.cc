@@ -39,7 +39,7 @@ double target_macs(const ScaleOptions& options, const arch::ArchSpec& base) {
     check_phi(*options.phi);
     return graph::count_macs(arch::scaled_by(base, *options.phi, {.coefficients = options.rule.coefficients}).spec);
   }
-  if (!options.target_macs.empty()) return parse_amount(options.target_macs, "--target-macs");
+  if (!options.target_macs.empty()) return parse_cost("--target-macs", options.target_macs, "macs");
   const double factor = options.factor.value_or(kDefaultFactor);
   check_factor(factor);
   return factor * graph::count_macs(base);
@@ -158,7 +158,8 @@ std::string to_text(const CompareRulesResult& result) {
   text += "later: a further multiplier of the depth of the later stages; -: the rule has no network this small\n";
   text += "memory: the peak of activations in fp32, without fusion\n";
   if (measured)
-    text += fmt::format("latency: median, batch 1, {} thread(s), the networks measured in turns\n", result.threads);
+    text += fmt::format("latency: median, batch 1, {}, the networks measured in turns\n",
+                        count_of(result.threads, "thread"));
   return text + "\n" + table.text();
 }
 

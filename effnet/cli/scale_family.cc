@@ -1,6 +1,10 @@
 #include "effnet/cli/scale_family.h"
 
+#include <fmt/ranges.h>
+
 #include <cmath>
+#include <string>
+#include <vector>
 
 #include "effnet/base/text.h"
 #include "effnet/cli/describe_json.h"
@@ -24,9 +28,26 @@ FamilyResult::Formula formula_for(const arch::Variant& variant, const arch::Coef
   return {phi, std::pow(c.alpha, phi), std::pow(c.beta, phi), std::pow(c.gamma, phi) * base_resolution};
 }
 
+// Only --alpha, --beta and --gamma have an effect: the published scalings are fixed.
+void check_options(const ScaleOptions& options) {
+  std::vector<std::string> others = given_ways(options);
+  const RuleOptions defaults;
+  if (options.rule.rule != defaults.rule) others.emplace_back("--rule");
+  if (options.rule.dims != defaults.dims) others.emplace_back("--dims");
+  if (options.compare) others.emplace_back("--compare");
+  if (options.no_latency) others.emplace_back("--no-latency");
+  if (!options.out.empty()) others.emplace_back("-o");
+  if (others.empty()) return;
+  throw usage_error(
+      "--family: it shows the published scalings (got {} too, expected no other option than --alpha, "
+      "--beta and --gamma)",
+      fmt::join(others, " and "));
+}
+
 }  // namespace
 
 FamilyResult run_family(const ScaleOptions& options) {
+  check_options(options);
   check_coefficients(options.rule.coefficients);
   const arch::Variant& base = arch::variant(options.base);
   FamilyResult result{options.rule.coefficients, {}};

@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <cmath>
-#include <filesystem>
 #include <iterator>
 
 #include "effnet/base/file.h"
@@ -23,22 +22,19 @@ namespace {
 constexpr double kSeconds = 0.5;  // of measurement per network
 constexpr int kRounds = 5;
 
-double parse_budget(std::string_view flag, const std::string& text, const graph::CountedCost* cost) {
-  return cost == nullptr ? parse_milliseconds(flag, text, kMinuteMs) : parse_amount(text, flag);
-}
-
 // `points` budgets at equal ratios, the first and the last as given.
 std::vector<double> budgets(const FrontierOptions& options, const graph::CountedCost* cost, const arch::ArchSpec& base,
                             int threads) {
-  double from = options.from.empty() ? 0 : parse_budget("--from", options.from, cost);
-  double to = options.to.empty() ? 0 : parse_budget("--to", options.to, cost);
+  double from = options.from.empty() ? 0 : parse_cost("--from", options.from, options.cost);
+  double to = options.to.empty() ? 0 : parse_cost("--to", options.to, options.cost);
   if (options.from.empty() || options.to.empty()) {
     const double here = cost == nullptr ? model::time_network(base, threads, kSeconds).median() : cost->count(base);
     if (options.from.empty()) from = here / 4;
     if (options.to.empty()) to = 4 * here;
   }
   if (!(from < to))
-    throw usage_error("--from: not below --to (got {:g} and {:g}, expected a smaller number)", from, to);
+    throw usage_error("--from: not below --to (got {} and {}, expected a smaller number)",
+                      graph::exact_cost_text(options.cost, from), graph::exact_cost_text(options.cost, to));
   std::vector<double> result;
   result.reserve(static_cast<std::size_t>(options.points));
   for (int i = 0; i < options.points; ++i)
@@ -81,9 +77,9 @@ std::vector<FrontierResult::Row> find_rows(const FrontierOptions& options, const
       ++too_small;
     }
   }
-  if (rows.empty()) arch::solve(base, all.back(), rule, cost->count);  // throws
+  if (rows.empty()) graph::scale_to_cost(base, all.back(), rule, *cost);  // throws
   if (too_small > 0)
-    out.warn(fmt::format("{} of {} budgets are left out: the smallest network of the rule costs more", too_small,
+    out.warn(fmt::format("left out {} of {} budgets: the smallest network of the rule costs more", too_small,
                          options.points));
   return rows;
 }
@@ -140,7 +136,7 @@ FrontierResult run_frontier(const FrontierOptions& options, const Globals& globa
   const arch::RuleChoice rule = parse_rule(options.rule);
   model::find_cost(options.cost);
   const bool to_stdout = is_stdout("-o", options.out, globals);
-  if (!options.out.empty() && !to_stdout && std::filesystem::path(options.out).extension() != ".svg")
+  if (!options.out.empty() && !to_stdout && extension_of(options.out) != ".svg")
     throw usage_error("-o: unknown kind of file (got {}, expected FILE.svg)", in_quotes(options.out));
   const arch::ArchSpec base = formats::describe(formats::find_model(options.base, formats::Pulled::ignore)).arch;
   FrontierResult result{.base = base.name,

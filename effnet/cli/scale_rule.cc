@@ -3,6 +3,7 @@
 #include <utility>
 #include <vector>
 
+#include "effnet/base/names.h"
 #include "effnet/base/text.h"
 #include "effnet/kernels/isa.h"
 
@@ -45,16 +46,11 @@ std::string rules_with(bool arch::Rule::*property) {
   return one_of(names);
 }
 
-std::string rule_names() {
-  std::vector<std::string> names;
-  for (const arch::Rule& rule : arch::rules()) names.emplace_back(rule.name);
-  return one_of(names);
-}
-
 }  // namespace
 
 void declare_options(CLI::App& command, RuleOptions& options) {
-  command.add_option("--rule", options.rule, "Use this scaling rule: " + rule_names())->type_name("RULE");
+  command.add_option("--rule", options.rule, "Use this scaling rule: " + one_of(names_of(arch::rules())))
+      ->type_name("RULE");
   command.add_option("--alpha", options.coefficients.alpha, "Set the base of the depth multiplier");
   command.add_option("--beta", options.coefficients.beta, "Set the base of the width multiplier");
   command.add_option("--gamma", options.coefficients.gamma, "Set the base of the resolution multiplier");

@@ -20,8 +20,7 @@ arch::RuleChoice parse_rule(const RuleOptions& options);
 void check_coefficients(const arch::Coefficients& coefficients);
 std::string rules_text();  // every rule with its formula, for --help
 
-void check_factor(double factor);     // of --factor
-constexpr double kMinuteMs = 60'000;  // the largest latency target
-Json measured_json(int threads);      // how a latency was measured: threads, batch, instruction set
+void check_factor(double factor);  // of --factor
+Json measured_json(int threads);   // how a latency was measured: threads, batch, instruction set
 
 }  // namespace effnet::cli

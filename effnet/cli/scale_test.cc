@@ -140,13 +140,16 @@ TEST(Scale, FrontierRefusals) {
   EXPECT_EQ(refused({.base = base, .cost = "time"}),
             "2 --cost: unknown cost (got 'time', expected macs, params, memory or latency)");
   EXPECT_EQ(refused({.base = base, .cost = "macs", .from = "2G", .to = "1G"}),
-            "2 --from: not below --to (got 2e+09 and 1e+09, expected a smaller number)");
-  EXPECT_EQ(refused({.base = base, .cost = "macs", .from = "2", .to = "3", .points = 2}).substr(0, 40),
-            "2 the target cannot be reached (got 3, e");
+            "2 --from: not below --to (got 2,000,000,000 MACs and 1,000,000,000 MACs, expected a smaller number)");
+  EXPECT_EQ(refused({.base = base, .cost = "macs", .from = "2", .to = "3", .points = 2}).substr(0, 46),
+            "2 the target cannot be reached (got 3 MACs, ex");
+  EXPECT_EQ(refused({.base = base, .cost = "params", .from = "1MB"}),
+            "2 --from: wrong value (got '1MB', expected a number of parameters above 0, such as 390M or 1.8G)");
   EXPECT_EQ(refused({.base = base, .cost = "macs", .out = "x.png"}),
             "2 -o: unknown kind of file (got 'x.png', expected FILE.svg)");
   EXPECT_EQ(refused({.base = base, .cost = "latency", .from = "0", .to = "1"}),
-            "2 --from: wrong value (got '0', expected a number of milliseconds above 0 and at most 60000)");
+            "2 --from: wrong value (got '0', expected a number of milliseconds above 0 and at most 60000, such as 12 "
+            "or 12ms)");
   EXPECT_EQ(captured.messages.text(), "");
 }
 
@@ -158,7 +161,7 @@ TEST(Scale, FrontierLeavesOutBudgetsBelowTheSmallestNetwork) {
   ASSERT_EQ(result.rows.size(), 1U);
   EXPECT_EQ(result.rows[0].budget, 1e9);
   EXPECT_EQ(captured.messages.text(),
-            "effnet: warning: 1 of 2 budgets are left out: the smallest network of the rule costs more\n");
+            "effnet: warning: left out 1 of 2 budgets: the smallest network of the rule costs more\n");
 }
 
 TEST(Scale, RequiresExactlyOneWayOfScaling) {
@@ -196,6 +199,29 @@ TEST(Scale, FamilyOfOneBase) {
   const FamilyResult family = run_family({.base = "efficientnet_lite0"});
   ASSERT_EQ(family.rows.size(), 5U);
   EXPECT_EQ(family.rows[4].variant->name, "efficientnet_lite4");
+}
+
+TEST(Scale, FamilyHasNoOtherOptions) {
+  const auto refused = [](const ScaleOptions& options) { return refusal([&] { run_family(options); }); };
+  EXPECT_EQ(refused({.base = "efficientnet_b0", .compare = true}),
+            "2 --family: it shows the published scalings (got --compare too, expected no other option than --alpha, "
+            "--beta and --gamma)");
+  EXPECT_EQ(refused({.base = "efficientnet_b0", .phi = 1, .out = "x.toml"}).substr(0, 67),
+            "2 --family: it shows the published scalings (got --phi and -o too, ");
+  EXPECT_EQ(refused({.base = "efficientnet_b0", .rule = {.coefficients = {.alpha = 1.3}}}), "");
+}
+
+TEST(Scale, TargetsRefuseOtherUnits) {
+  CapturedOutput captured;
+  const auto refused = [&](const ScaleOptions& options) {
+    return refusal([&] { run_scale(options, {.threads = {1}}, captured.out); });
+  };
+  EXPECT_EQ(refused({.base = "mobilenet_v2", .target_macs = "64MiB"}),
+            "2 --target-macs: wrong value (got '64MiB', expected a number of MACs above 0, such as 390M or 1.8G)");
+  EXPECT_EQ(refused({.base = "mobilenet_v2", .target_latency = "5M"}).substr(0, 45),
+            "2 --target-latency-ms: wrong value (got '5M',");
+  EXPECT_EQ(refused({.base = "mobilenet_v2", .target_params = "3"}).substr(0, 53),
+            "2 the target cannot be reached (got 3 parameters, exp");
 }
 
 TEST(ScaleResults, AnotherRule) {

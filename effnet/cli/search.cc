@@ -50,7 +50,8 @@ search::NasSearch stored_search(const search::Study& study) {
 
 search::Space load_space(const std::string& name_or_file) {
   const std::filesystem::path file = name_or_file;
-  if (file.extension() == ".toml" || file.has_parent_path()) return search::parse_space(read_text(file), name_or_file);
+  if (extension_of(file) == ".toml" || file.has_parent_path())
+    return search::parse_space(read_text(file), name_or_file);
   return search::named_space(name_or_file);
 }
 

@@ -6,6 +6,7 @@
 #include "effnet/base/text.h"
 #include "effnet/cli/arguments.h"
 #include "effnet/cli/load.h"
+#include "effnet/cli/search_settings.h"
 #include "effnet/cli/search_text.h"
 #include "effnet/graph/costs.h"
 #include "effnet/graph/lower.h"
@@ -72,7 +73,10 @@ SearchExportResult run_search_export(const SearchExportOptions& o, const SearchP
     check_not_input("-o", o.out, input);
     check_not_input("--weights", o.weights, input);
   }
-  if (!o.weights.empty()) exec_for_evaluator(program, result.search.evaluator.name, globals);
+  if (!o.weights.empty()) {
+    exec_for_evaluator(program, result.search.evaluator.name, globals);
+    check_files(result.search, study.name());
+  }
   result.row = chosen_row(result.search, study.trials(), o.trial, study.name());
   result.spec = search::network_of(result.search.space, result.row.point);
   result.spec.name = o.name.empty() ? fmt::format("{}-trial{}", result.search.space.name, result.row.trial) : o.name;

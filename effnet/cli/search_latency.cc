@@ -32,8 +32,8 @@ SearchLatencyResult run_search_latency(const SearchLatencyOptions& o, const Glob
   for (const search::Point& point : search::covering_points(space, o.random, kSeed))
     specs.push_back(search::network_of(space, point));
   const double minutes = static_cast<double>(specs.size()) * o.seconds / 60;
-  out.say(fmt::format("measures {} networks of {} for {:g} s each: at least {:.0f} min", specs.size(), space.name,
-                      o.seconds, minutes));
+  out.say(fmt::format("measures {} of {} for {:g} s each: at least {:.0f} min", count_of(std::ssize(specs), "network"),
+                      space.name, o.seconds, minutes));
   const std::vector<double> ms = model::measure_latencies(
       specs, {.threads = threads, .seconds = o.seconds, .note = [&](std::string_view text) { out.status(text); }});
   out.status("");
@@ -67,11 +67,12 @@ Json to_json(const SearchLatencyResult& result) {
 std::string to_text(const SearchLatencyResult& result) {
   const search::LatencyTable& table = result.table;
   return fmt::format(
-      "{}: times of {} parts, fitted to {} networks, on {}\n"
-      "error of the prediction for {} other networks: {:.1f} % on average, {:.1f} % at most\n"
+      "{}: times of {}, fitted to {}, on {}\n"
+      "error of the prediction for {}: {:.1f} % on average, {:.1f} % at most\n"
       "written to {}; try: effnet search run STUDY --space {} --cost latency --latency-table {}\n",
-      result.space, table.parts_ms.size(), table.networks, table.machine, table.checked, 100 * table.error,
-      100 * table.worst_error, result.out, result.space, in_shell(result.out));
+      result.space, count_of(std::ssize(table.parts_ms), "part"), count_of(table.networks, "network"), table.machine,
+      count_of(table.checked, "other network"), 100 * table.error, 100 * table.worst_error, result.out, result.space,
+      in_shell(result.out));
 }
 
 Body declare_search_latency(CLI::App& command, const Globals& globals) {

@@ -52,14 +52,20 @@ void declare_options(CLI::App& command, SearchSettings& o) {
                   "proxy: epochs of each round of successive halving; the best networks of a round go to the next one "
                   "[2,6]")
       ->type_name("LIST");
-  command.add_option("--keep", o.keep, "Keep this fraction of the networks after each round [0.333]")->type_name("F");
-  command.add_option("--data", o.data, "Train and validate on this folder [data.folder of the recipe]")
+  command.add_option("--keep", o.keep, "proxy: keep this fraction of the networks after each round [0.333]")
+      ->type_name("F");
+  command
+      .add_option("--data", o.data,
+                  "proxy, supernet, zerocost: use the images of this folder [data.folder of the recipe]")
       ->type_name("DIR");
   command
       .add_option("--recipe", o.recipe,
-                  "Train every network with this recipe [search_proxy; supernet: search_supernet]")
+                  "proxy: train every network with this recipe; supernet, zerocost: take its settings of images "
+                  "[search_proxy; supernet: search_supernet]")
       ->type_name("RECIPE");
-  command.add_option("--set", o.overrides, "Change a setting of the recipe; may be repeated")
+  command
+      .add_option("--set", o.overrides,
+                  "Change a setting of the recipe, apart from those that the search sets; may be repeated")
       ->type_name("KEY=VALUE")
       ->allow_extra_args(false);
   command.add_option("--score", o.score, "zerocost: synflow, naswot, grad_norm, macs or params [synflow]")

@@ -103,6 +103,10 @@ std::string rows_text(const SearchReport& report, const std::vector<NasRow>& row
 }
 
 std::string importance_text(const SearchReport& report) {
+  if (report.networks < kFewestForImportance) {
+    return fmt::format("importance of the choices: too few networks (got {}, expected at least {})\n", report.networks,
+                       kFewestForImportance);
+  }
   const search::Space& space = report.search.space;
   report::Table table(
       {{"choice", report::Align::left}, {"explains"}, {"best option", report::Align::left}, {"its mean quality"}});
@@ -123,8 +127,8 @@ std::string correlation_text(std::string_view name, const std::optional<search::
 }
 
 std::string against_text(const SearchComparison& against) {
-  return fmt::format("rank correlation with {} ({}), {} networks\n", against.study, against.evaluator,
-                     against.networks) +
+  return fmt::format("rank correlation with {} ({}), {}\n", against.study, against.evaluator,
+                     count_of(against.networks, "network")) +
          correlation_text("Spearman's rho", against.spearman) + correlation_text("Kendall's tau-b", against.kendall);
 }
 
@@ -173,7 +177,7 @@ std::string to_text(const SearchReport& report) {
   text += "\nbest networks\n" + rows_text(report, result.best);
   text += fmt::format("\nPareto front: no other network is better and has a lower cost\n{}",
                       rows_text(report, result.pareto));
-  if (!report.importance.empty()) text += "\n" + importance_text(report);
+  text += "\n" + importance_text(report);
   if (report.against) text += "\n" + against_text(*report.against);
   text += report.page.empty() ? fmt::format("\ntry: effnet search export {} -o best.toml\n", in_shell(report.study))
                               : fmt::format("\nwritten to {}\n", report.page);

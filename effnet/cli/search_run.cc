@@ -34,8 +34,8 @@ void make_study(const std::string& study, const NasSearch& search, const SearchP
 
 // Runs `search worker` in several processes, and shows how far they are.
 void run_worker_processes(const SearchRunOptions& o, int threads, Study& study, Output& out) {
-  std::vector<std::string> words{"search", "worker", o.worker.study, fmt::format("--timeout={}", o.worker.timeout_s),
-                                 fmt::format("--device={}", o.worker.device)};
+  std::vector<std::string> words{"search", "worker", o.worker.study, fmt::format("--timeout={}", o.worker.timeout_s)};
+  if (!o.worker.device.empty()) words.push_back(fmt::format("--device={}", o.worker.device));
   run_workers(std::move(words), o.workers, threads, [&] {
     const search::TrialCounts counts = study.counts();
     out.status(fmt::format("trials: {} done, {} failed, {} running, {} waiting", counts.done, counts.failed,
@@ -67,11 +67,13 @@ Body declare_search_run(CLI::App& command, const Globals& globals, const SearchP
     exec_for_evaluator(program, evaluator_of(o->settings, stored), globals);
     static_cast<void>(worker_options(o->worker.timeout_s));  // throws for a wrong --timeout
     const NasSearch search = asked_search(o->settings, stored);
-    search::EvaluatorPlace place{.folder = {}, .device = o->worker.device, .threads = thread_count(globals)};
+    search::EvaluatorPlace place{
+        .folder = {}, .device = device_of(o->worker.device, search.evaluator.name), .threads = thread_count(globals)};
     if (!stored) make_study(o->worker.study, search, program, place, out);
     Study study(o->worker.study, search::kNasStudy);
     check_same(search, stored_search(study), study.name());
     if (o->workers > 0 && !search::result_of(search, study.trials()).complete) {
+      check_files(search, study.name());
       if (o->workers > 1) {
         run_worker_processes(*o, place.threads, study, out);
       } else {

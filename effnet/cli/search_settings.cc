@@ -1,13 +1,16 @@
 #include "effnet/cli/search_settings.h"
 
 #include <algorithm>
+#include <array>
 #include <filesystem>
 
 #include "effnet/base/file.h"
+#include "effnet/base/names.h"
 #include "effnet/base/text.h"
 #include "effnet/cli/arguments.h"
-#include "effnet/cli/scale_rule.h"
 #include "effnet/cli/search.h"
+#include "effnet/cli/study_options.h"
+#include "effnet/graph/counted_costs.h"
 #include "effnet/model/cost_by_name.h"
 #include "effnet/train/recipe/recipe.h"
 
@@ -21,12 +24,44 @@ constexpr std::string_view kDefaultEvaluator = "proxy";
 constexpr std::string_view kDefaultSpace = "mnasnet";
 constexpr std::string_view kDefaultScore = "synflow";
 
-// An option that only some evaluators or controllers have.
+// The settings of a study in the order in which a difference is looked for: a cost before its target.
+constexpr std::array kOptions{
+    StudyOption{"/space", "--space"},
+    StudyOption{"/evaluator/name", "--evaluator"},
+    StudyOption{"/evaluator/score", "--score"},
+    StudyOption{"/evaluator/supernet", "--supernet"},
+    StudyOption{"/evaluator/recipe", "--data, --recipe or --set"},
+    StudyOption{"/evaluator/seed", "--seed"},
+    StudyOption{"/controller", "--controller"},
+    StudyOption{"/control/seed", "--seed"},
+    StudyOption{"/control/population", "--population"},
+    StudyOption{"/control/tournament", "--tournament"},
+    StudyOption{"/control/learning_rate", "--learning-rate"},
+    StudyOption{"/objective/form", "--objective"},
+    StudyOption{"/objective/cost", "--cost"},
+    StudyOption{"/objective/target", "--target",
+                [](const nlohmann::json& settings) {
+                  const nlohmann::json& objective = settings.at("objective");
+                  return graph::exact_cost_text(objective.at("cost").get<std::string>(),
+                                                objective.at("target").get<double>());
+                }},
+    StudyOption{"/objective/weight", "--weight"},
+    StudyOption{"/latency", "--latency-table"},
+    StudyOption{"/budgets", "--budgets"},
+    StudyOption{"/keep", "--keep"},
+    StudyOption{"/points", "--points-of",
+                [](const nlohmann::json& settings) { return count_of(std::ssize(settings.at("points")), "network"); }},
+    StudyOption{"/trials", "--trials"},
+    StudyOption{"/generation_size", "--generation"},
+};
+
+// An option that has an effect only with some values of another option.
 struct Owned {
   std::string_view flag;
   bool given;
-  std::string_view owner;           // of this search
-  std::vector<std::string> owners;  // that have the option
+  std::string_view owner;           // the other option
+  std::string_view value;           // its value in this search; empty for --controller if the search has none
+  std::vector<std::string> values;  // with which `flag` has an effect
 };
 
 std::vector<std::string> evaluators_where(bool (*has)(const search::EvaluatorFacts&)) {
@@ -37,29 +72,45 @@ std::vector<std::string> evaluators_where(bool (*has)(const search::EvaluatorFac
   return names;
 }
 
+void check_effect(const Owned& one) {
+  if (!one.given || std::ranges::find(one.values, one.value) != one.values.end()) return;
+  throw usage_error("{}: it has no effect here (got {}, expected {} {})", one.flag,
+                    one.value.empty() ? std::string("--points-of") : fmt::format("{} {}", one.owner, one.value),
+                    one.owner, one_of(one.values));
+}
+
 // Throws for an option that has no effect in this search.
 void check_owners(const SearchSettings& o, const NasSearch& search) {
-  const std::string_view evaluator = search.evaluator.name, controller = search.controller;
+  const std::string_view evaluator = search.evaluator.name;
+  const std::string_view controller = search.points.empty() ? std::string_view(search.controller) : std::string_view();
   const auto with_images = evaluators_where([](const search::EvaluatorFacts& one) { return one.needs_torch; });
   const auto with_budget = evaluators_where([](const search::EvaluatorFacts& one) { return !one.unit.empty(); });
+  const auto controllers = names_of(search::controller_kinds());
   const Owned options[] = {
-      {"--data", !o.data.empty(), evaluator, with_images},
-      {"--recipe", !o.recipe.empty(), evaluator, with_images},
-      {"--set", !o.overrides.empty(), evaluator, with_images},
-      {"--budgets", !o.budgets.empty(), evaluator, with_budget},
-      {"--keep", o.keep.has_value(), evaluator, with_budget},
-      {"--score", !o.score.empty(), evaluator, {"zerocost"}},
-      {"--supernet", !o.supernet.empty(), evaluator, {"supernet"}},
-      {"--population", o.population != 0, controller, {"evolution", "nsga2"}},
-      {"--tournament", o.tournament != 0, controller, {"evolution"}},
-      {"--learning-rate", o.learning_rate.has_value(), controller, {"rl"}},
-      {"--weight", o.weight.has_value(), name_in(search::kObjectiveForms, search.objective.form), {"soft"}},
-      {"--latency-table", !o.latency_table.empty(), search.objective.cost, {std::string(model::kLatencyCost)}},
+      {"--data", !o.data.empty(), "--evaluator", evaluator, with_images},
+      {"--recipe", !o.recipe.empty(), "--evaluator", evaluator, with_images},
+      {"--set", !o.overrides.empty(), "--evaluator", evaluator, with_images},
+      {"--budgets", !o.budgets.empty(), "--evaluator", evaluator, with_budget},
+      {"--keep", o.keep.has_value(), "--evaluator", evaluator, with_budget},
+      {"--score", !o.score.empty(), "--evaluator", evaluator, {"zerocost"}},
+      {"--supernet", !o.supernet.empty(), "--evaluator", evaluator, {"supernet"}},
+      {"--controller", !o.controller.empty(), "--controller", controller, controllers},
+      {"--generation", o.generation != 0, "--controller", controller, controllers},
+      {"--population", o.population != 0, "--controller", controller, {"evolution", "nsga2"}},
+      {"--tournament", o.tournament != 0, "--controller", controller, {"evolution"}},
+      {"--learning-rate", o.learning_rate.has_value(), "--controller", controller, {"rl"}},
+      {"--weight",
+       o.weight.has_value(),
+       "--objective",
+       name_in(search::kObjectiveForms, search.objective.form),
+       {std::string(name_in(search::kObjectiveForms, search::ObjectiveForm::soft))}},
+      {"--latency-table",
+       !o.latency_table.empty(),
+       "--cost",
+       search.objective.cost,
+       {std::string(model::kLatencyCost)}},
   };
-  for (const Owned& one : options) {
-    if (!one.given || std::ranges::find(one.owners, one.owner) != one.owners.end()) continue;
-    throw usage_error("{}: it has no effect here (got {}, expected {})", one.flag, one.owner, one_of(one.owners));
-  }
+  for (const Owned& one : options) check_effect(one);
 }
 
 search::ObjectiveForm parse_form(const std::string& text) {
@@ -70,30 +121,17 @@ search::ObjectiveForm parse_form(const std::string& text) {
   }
 }
 
-// "390M", or "12", "12ms" and "12 ms" for a latency.
-double parse_target(const std::string& cost, const std::string& text) {
-  if (cost != model::kLatencyCost) return parse_amount(text, "--target");
-  std::string number = text;
-  if (number.ends_with("ms")) number.resize(number.size() - 2);
-  while (number.ends_with(' ')) number.pop_back();
-  return parse_milliseconds("--target", number, kMinuteMs);
-}
-
-// The recipe as TOML, with the absolute path of the data, so that workers with other current folders find it.
+// The recipe as TOML.
 std::string recipe_text(const SearchSettings& o, const NasSearch& search) {
-  std::vector<train::Override> overrides;
-  overrides.reserve(o.overrides.size());
-  for (const std::string& one : o.overrides) overrides.push_back(train::parse_override(one));
+  const bool trains = !search::evaluator_facts(search.evaluator.name).unit.empty();
+  const std::vector<train::Override> overrides =
+      overrides_of(o.overrides, fixed_in_trials(trains ? "--budgets" : "", "--seed"));
   const std::string& stored = search.evaluator.recipe;
   const char* usual = search.evaluator.name == "supernet" ? "search_supernet" : "search_proxy";
   train::Recipe recipe = o.recipe.empty() && !stored.empty()
                              ? train::parse_recipe(stored, "the study's recipe", overrides)
                              : train::load_recipe(o.recipe.empty() ? usual : o.recipe, overrides);
-  if (!o.data.empty()) {
-    recipe.data.folder = fs::absolute(o.data).lexically_normal().string();
-    if (!is_utf8(recipe.data.folder))
-      throw usage_error("--data: the path is not UTF-8 (got {})", in_quotes(recipe.data.folder));
-  }
+  set_data_folder(o.data, recipe);
   if (recipe.data.folder.empty() && recipe.data.synthetic == 0) {
     throw usage_error("--data is missing (got none, expected the folder of the images that {} uses)",
                       search.evaluator.name);
@@ -117,11 +155,13 @@ void set_evaluator(const SearchSettings& o, NasSearch& search) {
     if (evaluator.supernet.empty())
       throw usage_error("--supernet is missing (got none, expected a file that effnet search supernet has written)");
   }
-  if (!o.budgets.empty()) search.budgets = parse_budgets("--budgets", o.budgets);
+  if (!o.budgets.empty()) search.budgets = parse_epochs("--budgets", o.budgets);
   if (o.keep) search.keep = *o.keep;
 }
 
-void set_objective(const SearchSettings& o, bool is_new, NasSearch& search) {
+// Sets what the options name: controller, objective and cost. They decide which other options have an effect.
+void set_names(const SearchSettings& o, bool is_new, NasSearch& search) {
+  if (!o.controller.empty()) search.controller = search::controller_kind(o.controller).name;
   search::Objective& objective = search.objective;
   if (!o.objective.empty()) {
     objective.form = parse_form(o.objective);
@@ -134,6 +174,10 @@ void set_objective(const SearchSettings& o, bool is_new, NasSearch& search) {
     objective.target = 0;  // the old one has another unit
     if (is_new) search.latency.reset();
   }
+}
+
+void set_objective(const SearchSettings& o, NasSearch& search) {
+  search::Objective& objective = search.objective;
   if (!o.latency_table.empty())
     search.latency = search::parse_latency_table(read_text(o.latency_table), o.latency_table);
   if (objective.cost == model::kLatencyCost && !search.latency) {
@@ -141,14 +185,13 @@ void set_objective(const SearchSettings& o, bool is_new, NasSearch& search) {
         .with_hint("effnet search latency SPACE -o TABLE.json measures one");
   }
   if (o.weight) objective.weight = *o.weight;
-  if (!o.target.empty()) objective.target = parse_target(objective.cost, o.target);
+  if (!o.target.empty()) objective.target = parse_cost("--target", o.target, objective.cost);
   if (objective.target == 0) objective.target = search::cost_of(search, search.space.base);
 }
 
 void set_controller(const SearchSettings& o, NasSearch& search) {
-  if (!o.controller.empty()) search.controller = search::controller_kind(o.controller).name;
   if (!o.seed.empty()) search.control.seed = search.evaluator.seed = parse_seed(o.seed);
-  if (o.trials != 0) search.trials = o.trials;
+  if (o.trials != 0 && o.points_of.empty()) search.trials = o.trials;  // else take_points() has used it
   if (o.generation != 0) search.generation_size = o.generation;
   if (o.population != 0) search.control.population = o.population;
   if (o.tournament != 0) search.control.tournament = o.tournament;
@@ -164,9 +207,6 @@ void check_space(const SearchSettings& o, const search::Space& space) {
 // Takes space, objective and networks from another study: all networks of its largest budget, or `trials` of them that
 // are spread evenly over its ranking, from the best to the worst.
 void take_points(const SearchSettings& o, NasSearch& search) {
-  if (!o.controller.empty())
-    throw usage_error("--controller: it has no effect with --points-of (got {}, expected one of the two options)",
-                      o.controller);
   search::Study study(o.points_of, search::kNasStudy);
   NasSearch other = stored_search(study);
   check_space(o, other.space);
@@ -198,25 +238,6 @@ NasSearch new_search(const SearchSettings& o) {
   return search;
 }
 
-// The first line in which two texts differ.
-std::pair<std::string, std::string> first_different_lines(std::string_view a, std::string_view b) {
-  while (true) {
-    const std::size_t end_a = a.find('\n'), end_b = b.find('\n');
-    const std::string_view line_a = a.substr(0, end_a), line_b = b.substr(0, end_b);
-    if (line_a != line_b || end_a == std::string_view::npos || end_b == std::string_view::npos)
-      return {std::string(line_a), std::string(line_b)};
-    a.remove_prefix(end_a + 1);
-    b.remove_prefix(end_b + 1);
-  }
-}
-
-// A setting as text; empty if it does not exist.
-std::string value_text(const nlohmann::json& settings, const std::string& path) {
-  const auto found = settings.find(path);
-  if (found == settings.end()) return {};
-  return found->is_string() ? found->get<std::string>() : found->dump();
-}
-
 }  // namespace
 
 std::string evaluator_of(const SearchSettings& o, const std::optional<NasSearch>& stored) {
@@ -231,31 +252,32 @@ NasSearch asked_search(const SearchSettings& o, const std::optional<NasSearch>& 
   NasSearch search = stored ? *stored : new_search(o);
   if (stored) check_space(o, stored->space);
   search.evaluator.name = evaluator_of(o, stored);
-  set_controller(o, search);
   if (!o.points_of.empty()) take_points(o, search);
-  set_objective(o, !stored, search);
-  set_evaluator(o, search);
+  set_names(o, !stored, search);
   check_owners(o, search);
+  set_controller(o, search);
+  set_objective(o, search);
+  set_evaluator(o, search);
   return search;
 }
 
 void check_same(const NasSearch& asked, const NasSearch& stored, const std::string& study) {
-  const nlohmann::json a = nlohmann::json::parse(search::settings_text(asked)).flatten();
-  const nlohmann::json b = nlohmann::json::parse(search::settings_text(stored)).flatten();
-  nlohmann::json all = b;
-  all.update(a);
-  for (const auto& item : all.items()) {
-    const std::string text_a = value_text(a, item.key()), text_b = value_text(b, item.key());
-    if (text_a == text_b) continue;
-    const auto [line_a, line_b] = first_different_lines(text_a, text_b);
-    std::string name = item.key().substr(1);  // "/objective/target"
-    std::ranges::replace(name, '/', '.');
-    throw usage_error("{}: the study has another setting {} (got {}, expected {})", study, name, in_quotes(line_a),
-                      in_quotes(line_b))
-        .with_hint(
-            "a study keeps the settings that it was made with: leave the option out to continue it, or make another "
-            "study");
-  }
+  check_same_options(study, search::settings_text(asked), search::settings_text(stored), kOptions);
+}
+
+std::string device_of(const std::string& device, std::string_view evaluator) {
+  check_effect({.flag = "--device",
+                .given = !device.empty(),
+                .owner = "--evaluator",
+                .value = evaluator,
+                .values = evaluators_where([](const search::EvaluatorFacts& one) { return one.device; })});
+  return device.empty() ? "auto" : device;
+}
+
+void check_files(const NasSearch& search, std::string_view study) {
+  check_still_there(study, "the weights of the supernet", search.evaluator.supernet);
+  if (!search.evaluator.recipe.empty())
+    check_still_there(study, "the images", train::parse_recipe(search.evaluator.recipe, study).data.folder);
 }
 
 }  // namespace effnet::cli

@@ -3,6 +3,7 @@
 
 #include <optional>
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "effnet/cli/command.h"
@@ -33,7 +34,14 @@ std::string evaluator_of(const SearchSettings& o, const std::optional<search::Na
 // controller does not have, and the errors of the files that the options name.
 search::NasSearch asked_search(const SearchSettings& o, const std::optional<search::NasSearch>& stored);
 
-// Throws Error(usage) with the first setting that differs, if any does.
+// Throws Error(usage) with the first option whose setting differs, if any does.
 void check_same(const search::NasSearch& asked, const search::NasSearch& stored, const std::string& study);
+
+// The device of an evaluator: `device`, the value of --device, or "auto" if that is empty. Throws Error(usage) if it is
+// given and this evaluator always runs on the CPU.
+std::string device_of(const std::string& device, std::string_view evaluator);
+
+// Throws Error(input) if the images or the supernet that the study was made with are not there any more.
+void check_files(const search::NasSearch& search, std::string_view study);
 
 }  // namespace effnet::cli

@@ -22,9 +22,9 @@ using search::TrialState;
 constexpr double kLiveS = 1;                 // between two texts of --live
 constexpr std::uint64_t kBootstrapSeed = 1;  // of the intervals of rank correlations
 
-// The importance of the choices for the quality with the first budget, which every network has got: the best networks
-// of successive halving alone would be a biased sample.
-std::vector<RankedChoice> ranked_choices(const NasSearch& search, const std::vector<Trial>& trials) {
+// The different networks with their qualities with the first budget, which every network has got: the best networks of
+// successive halving alone would be a biased sample.
+std::vector<search::ValuedPoint> valued_points(const NasSearch& search, const std::vector<Trial>& trials) {
   std::vector<search::ValuedPoint> values;
   std::set<std::string_view> seen;
   for (const Trial& trial : trials) {
@@ -32,9 +32,14 @@ std::vector<RankedChoice> ranked_choices(const NasSearch& search, const std::vec
         seen.insert(trial.what.candidate).second)
       values.push_back({search::parse_point(search.space, trial.what.candidate), search::numbers_of(trial).quality});
   }
+  return values;
+}
+
+std::vector<RankedChoice> ranked_choices(const search::Space& space, const std::vector<search::ValuedPoint>& values) {
   std::vector<RankedChoice> ranked;
-  if (values.empty()) return ranked;
-  for (search::ChoiceImportance& one : search::importance(search.space, values))
+  if (std::ssize(values) < kFewestForImportance) return ranked;
+  ranked.reserve(space.choices.size());
+  for (search::ChoiceImportance& one : search::importance(space, values))
     ranked.push_back({.choice = ranked.size(), .importance = std::move(one)});
   std::ranges::stable_sort(ranked, std::greater<>(), [](const RankedChoice& one) { return one.importance.explained; });
   return ranked;
@@ -102,7 +107,9 @@ SearchReport search_report(const SearchShowOptions& o) {
                       .page = o.page,
                       .top = static_cast<std::size_t>(o.top)};
   report.result = search::result_of(report.search, report.trials);
-  report.importance = ranked_choices(report.search, report.trials);
+  const std::vector<search::ValuedPoint> values = valued_points(report.search, report.trials);
+  report.networks = std::ssize(values);
+  report.importance = ranked_choices(report.search.space, values);
   if (!o.against.empty()) report.against = compare(report.search, report.result, o.against);
   return report;
 }

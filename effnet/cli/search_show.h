@@ -34,12 +34,16 @@ struct RankedChoice {
   search::ChoiceImportance importance = {};
 };
 
+inline constexpr std::int64_t kFewestForImportance = 10;  // with fewer networks the importance of choices is noise
+
 struct SearchReport {
   std::string study = {};
   search::NasSearch search = {};
   search::NasResult result = {};
   std::vector<search::Trial> trials = {};
-  std::vector<RankedChoice> importance = {};  // for the quality with the first budget; the most important choice first
+  // For the quality with the first budget; the most important choice first. Empty below kFewestForImportance networks.
+  std::vector<RankedChoice> importance = {};
+  std::int64_t networks = 0;  // different ones that are done with the first budget
   std::optional<SearchComparison> against = {};
   std::string page = {};  // the HTML file that the command writes
   std::size_t top = 10;

@@ -4,6 +4,7 @@
 #include <set>
 
 #include "effnet/base/file.h"
+#include "effnet/base/text.h"
 #include "effnet/cli/cli_testing.h"
 #include "effnet/cli/search_export.h"
 #include "effnet/cli/search_run.h"
@@ -70,7 +71,7 @@ TEST_F(SearchCommand, Options) {
   const auto plain = parsed<SearchRunOptions>({"s"});
   EXPECT_EQ(plain.worker.study, "s");
   EXPECT_EQ(plain.worker.timeout_s, 120);
-  EXPECT_EQ(plain.worker.device, "auto");
+  EXPECT_EQ(plain.worker.device, "");
   EXPECT_EQ(plain.workers, 1);
   EXPECT_EQ(plain.settings.trials, 0);
   EXPECT_TRUE(plain.settings.space.empty() && plain.settings.evaluator.empty() && plain.settings.seed.empty());
@@ -146,7 +147,11 @@ TEST_F(SearchCommand, TargetsHaveTheUnitOfTheCost) {
   EXPECT_EQ(asked_search(o, {}).objective.target, 65536);
   o.target = "much";
   EXPECT_EQ(refused(o),
-            "2 --target: not an amount (got 'much', expected a number above zero such as 390M, 1.8G or 64MiB)");
+            "2 --target: wrong value (got 'much', expected a number of bytes above 0, such as 20MB or 64MiB)");
+  o.cost = "macs";
+  o.target = "5MiB";
+  EXPECT_EQ(refused(o),
+            "2 --target: wrong value (got '5MiB', expected a number of MACs above 0, such as 390M or 1.8G)");
 }
 
 TEST_F(SearchCommand, OptionsWithoutEffectAreRefused) {
@@ -156,16 +161,50 @@ TEST_F(SearchCommand, OptionsWithoutEffectAreRefused) {
     return refused(o);
   };
   EXPECT_EQ(with([](SearchSettings& o) { o.score = "macs"; }),
-            "2 --score: it has no effect here (got toy, expected zerocost)");
+            "2 --score: it has no effect here (got --evaluator toy, expected --evaluator zerocost)");
   EXPECT_EQ(with([](SearchSettings& o) { o.budgets = "2,6"; }),
-            "2 --budgets: it has no effect here (got toy, expected proxy)");
-  EXPECT_EQ(with([](SearchSettings& o) { o.population = 5, o.controller = "random"; }),
-            "2 --population: it has no effect here (got random, expected evolution or nsga2)");
+            "2 --budgets: it has no effect here (got --evaluator toy, expected --evaluator proxy)");
+  EXPECT_EQ(
+      with([](SearchSettings& o) { o.population = 5, o.controller = "random"; }),
+      "2 --population: it has no effect here (got --controller random, expected --controller evolution or nsga2)");
   EXPECT_EQ(with([](SearchSettings& o) { o.weight = -0.1, o.objective = "limit"; }),
-            "2 --weight: it has no effect here (got limit, expected soft)");
+            "2 --weight: it has no effect here (got --objective limit, expected --objective soft)");
+  // The option is named before its value is read: there are no such files, and no images for a recipe.
+  EXPECT_EQ(with([](SearchSettings& o) { o.overrides = {"train.batch=8"}; }),
+            "2 --set: it has no effect here (got --evaluator toy, expected --evaluator proxy, supernet or zerocost)");
+  EXPECT_EQ(with([](SearchSettings& o) { o.latency_table = "/nonexistent"; }),
+            "2 --latency-table: it has no effect here (got --cost macs, expected --cost latency)");
   EXPECT_EQ(with([](SearchSettings& o) { o.supernet = "x"; })[0], '2');
   EXPECT_EQ(with([](SearchSettings& o) { o.learning_rate = 0.1; })[0], '2');
   EXPECT_EQ(with([](SearchSettings& o) { o.tournament = 3, o.controller = "nsga2"; })[0], '2');
+}
+
+TEST_F(SearchCommand, DevicesAreForEvaluatorsThatUseThem) {
+  EXPECT_EQ(device_of("", "toy"), "auto");
+  EXPECT_EQ(device_of("cuda", "proxy"), "cuda");
+  EXPECT_EQ(device_of("cpu", "supernet"), "cpu");
+  for (const char* evaluator : {"toy", "zerocost"}) {
+    EXPECT_EQ(refusal([&] { device_of("auto", evaluator); }),
+              fmt::format("2 --device: it has no effect here (got --evaluator {}, expected --evaluator proxy or "
+                          "supernet)",
+                          evaluator));
+  }
+  EXPECT_EQ(run({"--space", space(), "--device", "cpu"}).code, 2);
+  EXPECT_FALSE(std::filesystem::exists(study()));
+}
+
+// The search sets these settings in every trial.
+TEST_F(SearchCommand, SettingsOfTheSearchCannotBeSet) {
+  const auto with = [&](const char* setting) {
+    return refused({.space = space(), .evaluator = "proxy", .data = ".", .overrides = {setting}});
+  };
+  EXPECT_EQ(with("train.epochs=3"),
+            "2 --set train.epochs: it has no effect here: --budgets sets it (got '3', expected another key)");
+  EXPECT_EQ(with("seed=7"), "2 --set seed: it has no effect here: --seed sets it (got '7', expected another key)");
+  EXPECT_EQ(with("model.name=resnet50"),
+            "2 --set model.name: it has no effect here: the search chooses the networks (got 'resnet50', expected "
+            "another key)");
+  EXPECT_EQ(with("train.batch=8"), "");
 }
 
 TEST_F(SearchCommand, WrongValuesAreRefused) {
@@ -211,16 +250,56 @@ TEST_F(SearchCommand, TheFirstDifferentSettingIsNamed) {
     return refusal([&] { check_same(asked_search(other, stored), stored, "s"); });
   };
   EXPECT_EQ(differs([](SearchSettings& s) { s.trials = 200; }),
-            "2 s: the study has another setting trials (got '200', expected '100')");
+            "2 s: --trials: the study has another value (got '200', expected '100')");
   EXPECT_EQ(differs([](SearchSettings& s) { s.target = "1M"; }),
-            fmt::format("2 s: the study has another setting objective.target (got '1000000.0', expected '{:.1f}')",
-                        stored.objective.target));
+            fmt::format("2 s: --target: the study has another value (got '1,000,000 MACs', expected '{} MACs')",
+                        grouped(static_cast<std::int64_t>(stored.objective.target))));
   EXPECT_EQ(differs([](SearchSettings& s) { s.controller = "random"; }),
-            "2 s: the study has another setting controller (got 'random', expected 'evolution')");
+            "2 s: --controller: the study has another value (got 'random', expected 'evolution')");
+  EXPECT_EQ(differs([](SearchSettings& s) { s.seed = "4"; }),
+            "2 s: --seed: the study has another value (got '4', expected '1')");
+  EXPECT_EQ(differs([](SearchSettings& s) { s.cost = "params"; }),
+            "2 s: --cost: the study has another value (got 'params', expected 'macs')")
+      << "before the target, which has changed too";
+  EXPECT_EQ(differs([](SearchSettings& s) { s.population = 5; }),
+            "2 s: --population: the study has another value (got '5', expected '64')");
   EXPECT_EQ(differs([](SearchSettings& s) { s.evaluator = "zerocost"; }),
             "2 --evaluator: the study has another one (got zerocost, expected toy)");
   EXPECT_EQ(differs([](SearchSettings& s) { s.space = "cifar"; }),
             "2 --space: the study has another one (got cifar, expected tiny)");
+}
+
+// Every setting that an option can change has a row in the table of options: no message has a path of the JSON.
+TEST_F(SearchCommand, RecipesAndListsAreComparedAsTheyAreTyped) {
+  const SearchSettings o{.space = space(), .evaluator = "proxy", .data = "/images"};
+  const search::NasSearch stored = asked_search(o, {});
+  const auto differs = [&](auto change) {
+    SearchSettings other = o;
+    change(other);
+    return refusal([&] { check_same(asked_search(other, stored), stored, "s"); });
+  };
+  EXPECT_EQ(differs([](SearchSettings&) {}), "");
+  EXPECT_EQ(differs([](SearchSettings& s) { s.budgets = "1,3"; }),
+            "2 s: --budgets: the study has another value (got '1,3', expected '2,6')");
+  EXPECT_EQ(differs([](SearchSettings& s) { s.keep = 0.5; }).substr(0, 53),
+            "2 s: --keep: the study has another value (got '0.5', ");
+  EXPECT_EQ(differs([](SearchSettings& s) { s.data = "/moved"; }),
+            "2 s: --data: the study has another value (got '/moved', expected '/images')");
+  EXPECT_EQ(differs([](SearchSettings& s) { s.overrides = {"train.clip_norm=7"}; }).substr(0, 75),
+            "2 s: --recipe or --set train.clip_norm: the study has another value (got '7");
+}
+
+TEST_F(SearchCommand, FilesOfAStudyThatHaveMovedAreNamed) {
+  SearchSettings o{.space = space(), .evaluator = "proxy", .data = in_folder("gone")};
+  EXPECT_EQ(refusal([&] { check_files(asked_search(o, {}), "s"); }),
+            fmt::format("3 s: the images are not there any more (got nothing at '{}', expected what the study was made "
+                        "with)",
+                        in_folder("gone")));
+  o.data = in_folder(".");
+  EXPECT_EQ(refusal([&] { check_files(asked_search(o, {}), "s"); }), "");
+  o = {.space = space(), .evaluator = "supernet", .supernet = in_folder("net")};
+  EXPECT_EQ(refusal([&] { check_files(asked_search(o, {}), "s"); }).substr(0, 56),
+            "3 s: the weights of the supernet are not there any more ");
 }
 
 TEST_F(SearchCommand, FindsTheBestOfAllNetworks) {
@@ -315,8 +394,22 @@ TEST_F(SearchCommand, ComparesTwoStudiesOfTheSameNetworks) {
   EXPECT_EQ(with({space(), "--controller", "random"}), 2);
 }
 
+TEST_F(SearchCommand, FewNetworksHaveNoImportance) {
+  ASSERT_EQ(run({"--space", space(), "--controller", "random", "--trials", "5"}).code, 0);
+  const RunResult few = run_effnet({"search", "show", study()});
+  EXPECT_NE(few.results.find("importance of the choices: too few networks (got "), std::string::npos) << few.results;
+  EXPECT_TRUE(Json::parse(run_effnet({"search", "show", study(), "--json"}).results)["importance"].empty());
+}
+
+TEST_F(SearchCommand, SizesOfSpaces) {
+  search::Space small = load_space(space());
+  EXPECT_EQ(space_text(small), "tiny (up to 12 networks)");
+  EXPECT_EQ(space_text(load_space("cifar")), "cifar (up to 76,527,504 networks)");
+  EXPECT_EQ(space_text(load_space("mnasnet")), "mnasnet (up to 4.9 x 10^18 networks)");
+}
+
 TEST_F(SearchCommand, WritesAPage) {
-  ASSERT_EQ(run({"--space", space(), "--trials", "10"}).code, 0);
+  ASSERT_EQ(run({"--space", space(), "--controller", "random", "--trials", "100"}).code, 0);
   const std::string page = in_folder("page.html");
   EXPECT_EQ(run_effnet({"search", "show", study(), "--report", page}).code, 0);
   const std::string text = read_text(page);

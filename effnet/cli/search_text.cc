@@ -2,24 +2,24 @@
 
 #include "effnet/base/text.h"
 #include "effnet/cli/output.h"
-#include "effnet/model/cost_by_name.h"
+#include "effnet/graph/counted_costs.h"
 
 namespace effnet::cli {
 
 using search::NasSearch;
 
 std::string space_text(const search::Space& space) {
-  std::string points = space.size();  // several points can be one network
-  for (std::ptrdiff_t at = std::ssize(points) - 3; at > 0; at -= 3) points.insert(static_cast<std::size_t>(at), ",");
+  constexpr std::size_t kMostDigits = 12;  // more are shown as a power of ten
+  std::string points = space.size();       // several points can be one network
+  if (points.size() > kMostDigits) {
+    points = fmt::format("{}.{} x 10^{}", points[0], points[1], points.size() - 1);
+  } else {
+    points = grouped(std::stoll(points));
+  }
   return fmt::format("{} (up to {} networks)", space.name, points);
 }
 
-std::string cost_text(const NasSearch& search, double cost) {
-  const std::string& name = search.objective.cost;
-  if (name == model::kLatencyCost) return fmt::format("{:.3g} ms", cost);
-  if (name == "memory") return fmt::format("{:.2f} MB", 1e-6 * cost);
-  return fmt::format("{} {}", abbreviated(cost), name);
-}
+std::string cost_text(const NasSearch& search, double cost) { return graph::cost_text(search.objective.cost, cost); }
 
 std::string quality_text(const NasSearch& search, double quality) {
   const bool accuracy = search::evaluator_facts(search.evaluator.name).accuracy;

@@ -4,6 +4,7 @@
 #include "effnet/base/text.h"
 #include "effnet/cli/arguments.h"
 #include "effnet/cli/load.h"
+#include "effnet/cli/search_settings.h"
 #include "effnet/cli/search_text.h"
 #include "effnet/cli/worker_processes.h"
 
@@ -24,7 +25,7 @@ void report_end(const NasSearch& search, const Trial& trial, std::int64_t ended,
     out.warn(fmt::format("trial {} failed: {} ({})", trial.id, trial.details, trial.what.candidate));
   } else if (slow) {
     const search::TrialNumbers numbers = search::numbers_of(trial);
-    out.say(fmt::format("trial {} ({:g} epochs): {}, {}, reward {:.4f}: {}", trial.id, trial.what.budget,
+    out.say(fmt::format("trial {} ({}): {}, {}, reward {:.4f}: {}", trial.id, number_of(trial.what.budget, "epoch"),
                         quality_text(search, numbers.quality), cost_text(search, numbers.cost), trial.score,
                         trial.what.candidate));
   } else {
@@ -40,7 +41,8 @@ void declare_place_options(CLI::App& command, SearchWorkerOptions& o) {
                   "Repeat a trial whose worker has given no sign of life for S seconds: it was killed, or its machine "
                   "is off [120]")
       ->type_name("S");
-  command.add_option("--device", o.device, "Train on this device: auto, cpu or cuda [auto]")->type_name("D");
+  command.add_option("--device", o.device, "proxy, supernet: compute on this device: auto, cpu or cuda [auto]")
+      ->type_name("D");
 }
 
 fs::path runs_folder(const search::Study& study) {
@@ -86,9 +88,11 @@ Body declare_search_worker(CLI::App& command, const Globals& globals, const Sear
     search::Study study(o->study, search::kNasStudy);
     const NasSearch search = stored_search(study);
     exec_for_evaluator(program, search.evaluator.name, globals);
+    const std::string device = device_of(o->device, search.evaluator.name);
+    check_files(search, study.name());
     const auto evaluator =
         program.make_evaluator(search.space, search.evaluator,
-                               {.folder = runs_folder(study), .device = o->device, .threads = thread_count(globals)});
+                               {.folder = runs_folder(study), .device = device, .threads = thread_count(globals)});
     report.result = evaluate_trials(*o, search, study, *evaluator, out);
     report.complete = search::result_of(search, study.trials()).complete;
     show(report, globals, out);

@@ -12,9 +12,9 @@ namespace effnet::cli {
 // How a worker runs. Nothing here changes a result.
 struct SearchWorkerOptions {
   std::string study = {};
-  std::string device = "auto";
-  double timeout_s = 120;  // without a heartbeat, before a trial is claimed again
-  int trials = 0;          // ends after so many; 0: when the search has ended
+  std::string device = {};  // empty: not given
+  double timeout_s = 120;   // without a heartbeat, before a trial is claimed again
+  int trials = 0;           // ends after so many; 0: when the search has ended
 };
 void declare_place_options(CLI::App& command, SearchWorkerOptions& options);  // --device, --timeout
 

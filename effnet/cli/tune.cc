@@ -6,6 +6,7 @@
 #include "effnet/base/cpu.h"
 #include "effnet/base/error.h"
 #include "effnet/base/file.h"
+#include "effnet/base/names.h"
 #include "effnet/base/text.h"
 #include "effnet/cli/arguments.h"
 #include "effnet/cli/load.h"
@@ -76,15 +77,7 @@ PlanOptions plan_without(const std::string& switches) {
   std::istringstream in(switches);
   std::string name;
   while (std::getline(in, name, ',')) {
-    const auto found =
-        std::find_if(kSwitches.begin(), kSwitches.end(), [&](const Switch& one) { return one.name == name; });
-    if (found == kSwitches.end()) {
-      std::vector<std::string> names;
-      names.reserve(kSwitches.size());
-      for (const Switch& one : kSwitches) names.emplace_back(one.name);
-      throw usage_error("--without: unknown switch of the plan (got {}, expected {})", in_quotes(name), one_of(names));
-    }
-    plan.*found->member = false;
+    plan.*row_named(kSwitches, name, ErrorCode::usage, "--without: unknown switch of the plan").member = false;
   }
   return plan;
 }

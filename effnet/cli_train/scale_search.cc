@@ -1,13 +1,16 @@
 // effnet scale search BASE --study FILE --data DIR: finds the coefficients of compound scaling for a base network.
 #include <algorithm>
+#include <array>
 
 #include "effnet/base/file.h"
 #include "effnet/base/text.h"
 #include "effnet/cli/arguments.h"
 #include "effnet/cli/load.h"
+#include "effnet/cli/study_options.h"
 #include "effnet/cli/worker_processes.h"
 #include "effnet/cli_train/commands.h"
 #include "effnet/cli_train/scale_search.h"
+#include "effnet/graph/counted_costs.h"
 #include "effnet/lab/proxy.h"
 #include "effnet/model/cost_by_name.h"
 #include "effnet/report/table.h"
@@ -23,22 +26,51 @@ using search::Study;
 
 constexpr double kLatencySeconds = 0.1;  // of measurement per candidate
 
+// The settings of a study and the options that set them.
+constexpr std::array kOptions{
+    StudyOption{"/base", "BASE"},
+    StudyOption{"/cost", "--cost"},
+    StudyOption{"/factor", "--factor"},
+    StudyOption{
+        "/candidates", "--tolerance and --step",
+        [](const nlohmann::json& settings) { return count_of(std::ssize(settings.at("candidates")), "candidate"); }},
+    StudyOption{"/seeds", "--seeds",
+                [](const nlohmann::json& settings) { return fmt::format("{}", settings.at("seeds").size()); }},
+    StudyOption{"/epochs", "--epochs"},
+    StudyOption{"/keep", "--keep"},
+    StudyOption{"/recipe", "--data, --recipe or --set"},
+};
+
 // The settings of the search, without candidates.
 ScaleSearch settings_of(const ScaleSearchOptions& o) {
-  std::vector<train::Override> overrides;
-  for (const std::string& setting : o.settings) overrides.push_back(train::parse_override(setting));
-  train::Recipe recipe = train::load_recipe(o.recipe, overrides);
-  if (!o.data.empty()) recipe.data.folder = fs::absolute(o.data).lexically_normal().string();
+  train::Recipe recipe = train::load_recipe(o.recipe, overrides_of(o.settings, fixed_in_trials("--epochs", "--seeds")));
+  set_data_folder(o.data, recipe);
   ScaleSearch search{.base = formats::describe(formats::find_model(o.base, formats::Pulled::ignore)).arch,
                      .cost = o.cost,
                      .factor = o.grid.factor,
                      .candidates = {},
                      .seeds = {},
-                     .epochs = parse_budgets("--epochs", o.epochs),
+                     .epochs = parse_epochs("--epochs", o.epochs),
                      .keep = o.keep,
                      .recipe = train::print(recipe)};
   for (int seed = 1; seed <= o.seeds; ++seed) search.seeds.push_back(static_cast<std::uint64_t>(seed));
   return search;
+}
+
+std::vector<search::ScaleCandidate> candidates_of(const ScaleSearchOptions& o, const arch::ArchSpec& base,
+                                                  int threads) {
+  const arch::Cost cost = model::cost_by_name(o.cost, threads, kLatencySeconds);
+  std::vector<search::ScaleCandidate> candidates;
+  for (const search::GridPoint& point : search::scale_grid(base, cost, o.grid))
+    candidates.push_back({point.coefficients, point.factor});
+  return candidates;
+}
+
+// Whether the candidates can be computed again to compare them with those of a study. A latency differs with each
+// measurement. The grid with the default options is not computed again, because that takes seconds.
+bool can_compare_candidates(const ScaleSearchOptions& o) {
+  const search::GridOptions defaults;
+  return o.cost != graph::kLatencyCost && (o.grid.tolerance != defaults.tolerance || o.grid.step != defaults.step);
 }
 
 // Makes the study if it does not exist, and returns its settings. Throws Error(usage) if it exists with other settings.
@@ -47,38 +79,33 @@ ScaleSearch open_study(const ScaleSearchOptions& o, int threads, Output& out) {
   if (!Study::exists(o.study)) {
     const train::Recipe recipe = train::parse_recipe(asked.recipe, o.recipe);
     train::open_run_data(recipe, recipe.data.folder, {asked.base.resolution, asked.base.resolution});  // or throws
-    const arch::Cost cost = model::cost_by_name(o.cost, threads, kLatencySeconds);
-    for (const search::GridPoint& point : search::scale_grid(asked.base, cost, o.grid))
-      asked.candidates.push_back({point.coefficients, point.factor});
+    asked.candidates = candidates_of(o, asked.base, threads);
     search::next_round(search::halving_of(asked), {});  // throws for settings that cannot be searched
-    out.say(fmt::format("{} candidates cost {:g} times {} ({}), within {:g} %", asked.candidates.size(), o.grid.factor,
-                        asked.base.name, asked.cost, 100 * o.grid.tolerance));
+    out.say(fmt::format("{} with {:g} times the {} of {}, within {:g} %",
+                        count_of(std::ssize(asked.candidates), "candidate"), o.grid.factor, asked.cost, asked.base.name,
+                        100 * o.grid.tolerance));
     Study::create(o.study, search::kScaleStudy, search::settings_text(asked));
     return asked;
   }
   const Study study(o.study, search::kScaleStudy);
   ScaleSearch stored = search::parse_scale_search(study.settings(), study.name());
-  asked.candidates = stored.candidates;
-  if (search::settings_text(asked) != search::settings_text(stored)) {
-    throw usage_error(
-        "{}: the study has other settings (got other values of BASE, --cost, --factor, --epochs, --seeds, "
-        "--keep, --recipe, --set or --data)",
-        study.name())
-        .with_hint("continue it with the options that it was made with, or use another --study");
-  }
+  asked.candidates = can_compare_candidates(o) && asked.cost == stored.cost && asked.factor == stored.factor
+                         ? candidates_of(o, asked.base, threads)
+                         : stored.candidates;
+  check_same_options(study.name(), search::settings_text(asked), search::settings_text(stored), kOptions);
   return stored;
 }
 
 search::WorkerResult run_worker(const ScaleSearchOptions& o, const ScaleSearch& search, int threads, Output& out) {
   Study study(o.study, search::kScaleStudy);
-  lab::ProxyOptions proxy{.recipe = train::parse_recipe(search.recipe, "the study's recipe"),
-                          .folder = study.runs_folder(),
-                          .device = o.device,
-                          .threads = threads};
+  const train::Recipe recipe = train::parse_recipe(search.recipe, "the study's recipe");
+  check_still_there(study.name(), "the images", recipe.data.folder);
+  lab::ProxyOptions proxy{.recipe = recipe, .folder = study.runs_folder(), .device = o.device, .threads = threads};
   search::WorkerOptions options = worker_options(o.timeout_s);
   options.ended = [&](const search::Trial& trial) {
     out.say(fmt::format(
-        "trial {} ({}, seed {}, {:g} epochs): {}", trial.id, trial.what.candidate, trial.what.seed, trial.what.budget,
+        "trial {} ({}, seed {}, {}): {}", trial.id, trial.what.candidate, trial.what.seed,
+        number_of(trial.what.budget, "epoch"),
         trial.state == search::TrialState::done ? fmt::format("{:.2f} %", trial.score) : "failed: " + trial.details));
   };
   const search::WorkerResult result = search::work(
@@ -165,9 +192,9 @@ Json to_json(const ScaleSearchReport& report) {
 
 std::string to_text(const ScaleSearchReport& report) {
   const search::ScaleSearchResult& result = report.result;
-  std::string text =
-      fmt::format("{}: {} candidates; trials: {} done, {} failed, {} running, {} waiting\n\n", report.search.base.name,
-                  report.search.candidates.size(), result.done, result.failed, result.running, result.waiting);
+  std::string text = fmt::format("{}: {}; trials: {} done, {} failed, {} running, {} waiting\n\n",
+                                 report.search.base.name, count_of(std::ssize(report.search.candidates), "candidate"),
+                                 result.done, result.failed, result.running, result.waiting);
   report::Table table(
       {{"alpha"}, {"beta"}, {"gamma"}, {report.search.cost}, {"epochs"}, {"top-1 %"}, {"+-"}, {"seeds"}});
   constexpr std::size_t kShown = 15;
@@ -242,6 +269,7 @@ Body declare_scale_search(CLI::App& scale, const Globals& globals) {
     static_cast<void>(train::device_named(o->device, 0));
     static_cast<void>(worker_options(o->timeout_s));  // throws for a wrong --timeout
     const int threads = thread_count(globals);
+    if (!o->out.empty()) make_folders(o->out);  // throws now, and not after hours of training, if it cannot be made
     ScaleSearchReport report{.search = open_study(*o, threads, out), .result = {}, .trials = {}, .files = {}};
     if (o->workers == 1) run_worker(*o, report.search, threads, out);
     if (o->workers > 1) run_workers_of(*o, globals);

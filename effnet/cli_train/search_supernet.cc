@@ -1,11 +1,10 @@
 // effnet search supernet SPACE --data DIR --out FILE: trains one set of weights for all networks of a search space.
 #include "effnet/cli_train/search_supernet.h"
 
-#include <filesystem>
-
 #include "effnet/base/text.h"
 #include "effnet/cli/arguments.h"
 #include "effnet/cli/search.h"
+#include "effnet/cli/study_options.h"
 #include "effnet/cli_train/commands.h"
 #include "effnet/cli_train/progress_line.h"
 #include "effnet/train/step/device.h"
@@ -13,12 +12,16 @@
 namespace effnet::cli {
 namespace {
 
+// The space gives the networks, and only training images are used.
+std::vector<FixedSetting> fixed_settings() {
+  const std::string networks = "the space gives the networks", validation = "a supernet is not validated";
+  return {{"model.name", networks},       {"model.init", networks},          {"train.validate_every", validation},
+          {"train.patience", validation}, {"checkpoint.result", validation}, {"checkpoint.keep", validation}};
+}
+
 train::Recipe recipe_of(const SearchSupernetOptions& o) {
-  std::vector<train::Override> overrides;
-  overrides.reserve(o.settings.size());
-  for (const std::string& setting : o.settings) overrides.push_back(train::parse_override(setting));
-  train::Recipe recipe = train::load_recipe(o.recipe, overrides);
-  if (!o.data.empty()) recipe.data.folder = std::filesystem::absolute(o.data).lexically_normal().string();
+  train::Recipe recipe = train::load_recipe(o.recipe, overrides_of(o.settings, fixed_settings()));
+  set_data_folder(o.data, recipe);
   return recipe;
 }
 
@@ -70,11 +73,11 @@ Json to_json(const SearchSupernetResult& result) {
 std::string to_text(const SearchSupernetResult& result) {
   const lab::SupernetSummary& summary = result.summary;
   return fmt::format(
-      "supernet of {}: {} parameters, {:.4g} epochs in {:.0f} s on {}\n"
+      "supernet of {}: {} parameters, {} in {:.0f} s on {}\n"
       "loss {:.4f}, top-1 {:.2f} % of the training images in the last epoch, mean of the trained networks\n"
       "try: effnet search run STUDY --space {} --evaluator supernet --supernet {}\n",
-      result.space, grouped(summary.params), summary.epochs, summary.seconds, summary.device, summary.loss,
-      summary.top1, in_shell(result.given), in_shell(result.file));
+      result.space, grouped(summary.params), number_of(summary.epochs, "epoch"), summary.seconds, summary.device,
+      summary.loss, summary.top1, in_shell(result.given), in_shell(result.file));
 }
 
 Body declare_search_supernet(CLI::App& search, const Globals& globals) {

@@ -81,7 +81,7 @@ void print_summary(const train::Summary& summary, bool averaged, const fs::path&
   if (summary.test_top1)
     text +=
         fmt::format("top-1 on the validation split, which did not affect the training: {:.2f} %\n", *summary.test_top1);
-  text += fmt::format("{:.4g} epochs in {:.0f} s, {:.1f} images/s on {}{}\n", summary.epochs, summary.seconds,
+  text += fmt::format("{} in {:.0f} s, {:.1f} images/s on {}{}\n", number_of(summary.epochs, "epoch"), summary.seconds,
                       summary.images_per_second, train::device_text(summary.device, summary.isa),
                       summary.world_size > 1 ? fmt::format(", {} processes", summary.world_size) : "");
   text += fmt::format("{}: model.safetensors, metrics.csv, report.html; try: effnet predict {} IMAGE\n", run.string(),

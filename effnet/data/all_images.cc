@@ -48,10 +48,7 @@ void check_no_folders_beside(const fs::path& folder) {
 void check_letter_case(const std::vector<std::string>& classes, const std::string& source) {
   std::map<std::string, std::string> names;  // in lower case -> as written
   for (const std::string& name : classes) {
-    std::string lower = name;
-    std::transform(lower.begin(), lower.end(), lower.begin(),
-                   [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-    const auto [other, added] = names.emplace(lower, name);
+    const auto [other, added] = names.emplace(lower_case(name), name);
     if (!added) {
       throw input_error("{}: two classes differ only in letter case (got {} and {}, expected different names)", source,
                         in_quotes(other->second), in_quotes(name))

@@ -25,12 +25,6 @@ struct Table {
   std::optional<std::string> title;  // of the classes, if the first line is a header with a column `split`
 };
 
-std::string lower_case(std::string text) {
-  std::transform(text.begin(), text.end(), text.begin(),
-                 [](unsigned char c) { return static_cast<char>(std::tolower(c)); });
-  return text;
-}
-
 // Returns the kind of the labels that the title of a header's last field states.
 LabelKind label_kind(const std::string& as_written) {
   std::string title = lower_case(as_written);

@@ -8,6 +8,7 @@
 #include "effnet/arch/ranges.h"
 #include "effnet/base/error.h"
 #include "effnet/base/file.h"
+#include "effnet/base/names.h"
 #include "effnet/base/preprocessing_rules.h"
 #include "effnet/base/text.h"
 #include "effnet/formats/fit.h"
@@ -44,7 +45,7 @@ std::vector<std::string> known_sources() {
 void check_options(const ImportOptions& options) {
   const std::vector<std::string> known = known_sources();
   if (!options.source.empty() && std::find(known.begin(), known.end(), options.source) == known.end()) {
-    throw usage_error("--source: unknown source (got {}, expected {})", in_quotes(options.source), one_of(known));
+    throw unknown_name(ErrorCode::usage, "--source: unknown source", options.source, known);
   }
   if (options.bn_epsilon && !(*options.bn_epsilon >= 1e-12 && *options.bn_epsilon <= 1)) {
     throw usage_error("--bn-epsilon is out of range (got {}, expected 1e-12 to 1)", *options.bn_epsilon);

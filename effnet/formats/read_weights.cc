@@ -5,6 +5,7 @@
 #include <memory>
 
 #include "effnet/base/error.h"
+#include "effnet/base/file.h"
 #include "effnet/base/text.h"
 #include "effnet/formats/file_kind.h"
 #include "effnet/formats/weights_format.h"
@@ -25,7 +26,7 @@ constexpr std::array kFormats{&kSafetensorsFormat, &kPthFormat, &kLegacyPthForma
 const WeightsFormat* find_format(std::span<const std::byte> bytes, const std::filesystem::path& path) {
   const auto by_content = std::ranges::find_if(kFormats, [&](const WeightsFormat* one) { return one->matches(bytes); });
   if (by_content != kFormats.end()) return *by_content;
-  const std::string extension = path.extension().string();
+  const std::string extension = extension_of(path);
   if (extension.empty() || find_file_kind(bytes, path.filename().string())) return nullptr;
   const auto by_name = std::ranges::find(kFormats, extension, &WeightsFormat::extension);
   return by_name != kFormats.end() ? *by_name : nullptr;

@@ -3,7 +3,7 @@
 #include <array>
 
 #include "effnet/base/error.h"
-#include "effnet/base/text.h"
+#include "effnet/base/names.h"
 
 namespace effnet::graph {
 namespace {
@@ -22,14 +22,7 @@ constexpr std::array kKinds{
 std::span<const BlockKind> block_kinds() { return kKinds; }
 
 const BlockKind& block_kind(std::string_view name) {
-  std::vector<std::string> names;
-  for (const BlockKind& kind : kKinds) {
-    if (kind.name == name) return kind;
-    names.emplace_back(kind.name);
-  }
-  const auto near = nearest(name, names);
-  const Error error = input_error("unknown block kind (got {}, expected {})", in_quotes(name), one_of(names));
-  throw near ? error.with_hint("did you mean " + *near + "?") : error;
+  return row_named(kKinds, name, ErrorCode::input, "unknown block kind");
 }
 
 NodeId BlockContext::conv(std::string_view part, NodeId in, const Conv& op) {

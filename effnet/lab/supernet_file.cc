@@ -12,13 +12,28 @@ constexpr const char* kFormat = "effnet.supernet";
 constexpr const char* kFormatVersion = "1";
 constexpr const char* kSpace = "effnet.supernet.space";
 constexpr const char* kRecipe = "effnet.supernet.recipe";
+constexpr const char* kTrainOne = "effnet search supernet SPACE --data DIR -o FILE trains a supernet";
+
+// The hints of the reader of weights are about models.
+tensor::Weights read_weights(const std::filesystem::path& file) {
+  try {
+    return formats::read_safetensors(file);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::input) throw;
+    throw Error(error.code(), error.what(), kTrainOne);
+  }
+}
 
 // Throws Error(input) without the path.
 Supernet parse_supernet(const tensor::Weights& weights, const search::Space& space) {
   const auto text_of = [&](const char* key) -> const std::string& {
     const auto found = weights.metadata.find(key);
     if (found != weights.metadata.end()) return found->second;
-    throw input_error("not a supernet (got no {} in its metadata)", key).with_hint("effnet search supernet trains one");
+    throw input_error(
+        "not a supernet (got weights without {} in their metadata, expected a file of effnet search "
+        "supernet)",
+        key)
+        .with_hint(kTrainOne);
   };
   if (const std::string& version = text_of(kFormat); version != kFormatVersion)
     throw input_error("a supernet of another version (got {}, expected {})", in_quotes(version), kFormatVersion);
@@ -44,7 +59,7 @@ void write_supernet(const std::filesystem::path& file, const search::Space& spac
 }
 
 Supernet read_supernet(const std::filesystem::path& file, const search::Space& space) {
-  const tensor::Weights weights = formats::read_safetensors(file);
+  const tensor::Weights weights = read_weights(file);
   try {
     return parse_supernet(weights, space);
   } catch (const Error& error) {

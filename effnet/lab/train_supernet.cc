@@ -36,7 +36,7 @@ fs::path with_suffix(const fs::path& file, const char* suffix) { return file.str
 
 void check_supported(const train::Recipe& recipe) {
   const auto require_unset = [](bool unset, const char* key) {
-    if (!unset) throw usage_error("{}: not supported for a supernet (expected the default)", key);
+    if (!unset) throw usage_error("--set {}: not supported for a supernet (got a value, expected the default)", key);
   };
   require_unset(recipe.train.time_budget.empty(), "train.time_budget");
   require_unset(recipe.model.freeze.empty(), "model.freeze");
@@ -47,7 +47,10 @@ void check_supported(const train::Recipe& recipe) {
 class Lock {
  public:
   explicit Lock(const fs::path& file) : path_(with_suffix(file, ".lock")), lock_(FileLock::try_lock(path_)) {
-    if (!lock_) throw environment_error("{}: another process trains this supernet", file.string());
+    if (!lock_) {
+      throw environment_error("{}: another process trains this supernet (got a lock, expected none)", file.string())
+          .with_hint("wait until it has ended, or give another -o");
+    }
   }
   ~Lock() {
     std::error_code ignored;
@@ -155,12 +158,19 @@ void SupernetRun::resume() {
   std::error_code ignored;
   if (fs::exists(file, ignored)) {
     const train::CheckpointFile checkpoint = train::open_checkpoint(file);
-    train::restore(checkpoint, file, *trainer_, identity_);
-    position_ = checkpoint.position;
-    seconds_before_ = position_.seconds;
-    const std::vector<std::string> changes =
-        train::describe_changes(train::changes_on_resume(identity_, checkpoint.identity), timeline_->epochs_done(),
-                                timeline_->learning_rate_of_step(timeline_->steps_done()));
+    std::vector<std::string> changes;
+    try {
+      train::restore(checkpoint, file, *trainer_, identity_);
+      position_ = checkpoint.position;
+      seconds_before_ = position_.seconds;
+      changes =
+          train::describe_changes(train::changes_on_resume(identity_, checkpoint.identity), timeline_->epochs_done(),
+                                  timeline_->learning_rate_of_step(timeline_->steps_done()));
+    } catch (const Error& error) {  // its hint is about the options of effnet train
+      throw Error(error.code(), error.what(),
+                  fmt::format("continue with the options that it was begun with; to begin again, remove {}",
+                              in_shell(file.string())));
+    }
     log(fmt::format("resuming from {} at epoch {:.4g} of {:.4g}", file.string(), timeline_->epochs_done(),
                     timeline_->epochs()));
     for (const std::string& line : changes) log(line);
@@ -234,7 +244,7 @@ SupernetSummary train_supernet(const search::Space& space, const SupernetOptions
   // With a checkpoint the file is one that was written just before its process was killed; it is written again.
   if (fs::exists(options.file, ignored) && !fs::exists(checkpoint, ignored)) {
     throw usage_error("{}: the file exists (expected a new file)", options.file.string())
-        .with_hint("remove it, or use another file name");
+        .with_hint("remove it, or give another -o");
   }
   SupernetSummary summary;
   {

@@ -9,7 +9,7 @@
 #include <string>
 
 #include "effnet/base/error.h"
-#include "effnet/base/text.h"
+#include "effnet/base/names.h"
 #include "effnet/data/loader.h"
 #include "effnet/graph/counted_costs.h"
 #include "effnet/graph/lower.h"
@@ -191,14 +191,7 @@ ZeroCostImages first_batch(const Images& images, const train::Recipe& recipe, st
 std::span<const ZeroCostScore> zero_cost_scores() { return kScores; }
 
 const ZeroCostScore& zero_cost_score(std::string_view name) {
-  std::vector<std::string> names;
-  for (const ZeroCostScore& score : kScores) {
-    if (score.name == name) return score;
-    names.emplace_back(score.name);
-  }
-  const auto near = nearest(name, names);
-  const Error error = usage_error("unknown score (got {}, expected {})", in_quotes(name), one_of(names));
-  throw near ? error.with_hint("did you mean " + *near + "?") : error;
+  return row_named(kScores, name, ErrorCode::usage, "unknown score");
 }
 
 std::unique_ptr<search::Evaluator> make_zero_cost_evaluator(const search::Space& space,

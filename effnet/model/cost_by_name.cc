@@ -1,10 +1,6 @@
 #include "effnet/model/cost_by_name.h"
 
-#include <string>
-#include <vector>
-
-#include "effnet/base/error.h"
-#include "effnet/base/text.h"
+#include "effnet/base/names.h"
 #include "effnet/model/scale_to_latency.h"
 
 namespace effnet::model {
@@ -12,10 +8,7 @@ namespace effnet::model {
 const graph::CountedCost* find_cost(std::string_view name) {
   const graph::CountedCost* const found = graph::find_counted_cost(name);
   if (found != nullptr || name == kLatencyCost) return found;
-  std::vector<std::string> known;
-  for (const graph::CountedCost& cost : graph::counted_costs()) known.emplace_back(cost.name);
-  known.emplace_back(kLatencyCost);
-  throw usage_error("--cost: unknown cost (got {}, expected {})", in_quotes(name), one_of(known));
+  throw unknown_name(ErrorCode::usage, "--cost: unknown cost", name, graph::cost_names());
 }
 
 arch::Cost cost_by_name(std::string_view name, int threads, double seconds) {

@@ -4,17 +4,25 @@
 #include <array>
 
 #include "effnet/base/error.h"
-#include "effnet/base/text.h"
+#include "effnet/base/names.h"
 
 namespace effnet::paper {
 namespace {
 
 constexpr std::array kEntries{
-    Entry{"table1", table1, false}, Entry{"table2", table2, false}, Entry{"table3", table3, false},
-    Entry{"table4", table4, false}, Entry{"table5", table5, false}, Entry{"table6", table6, false},
-    Entry{"table7", table7, false}, Entry{"table8", table8, false}, Entry{"fig2", figure2, true},
-    Entry{"fig3", figure3, true},   Entry{"fig4", figure4, true},   Entry{"fig7", figure7, false},
-    Entry{"fig8", figure8, true},
+    Entry{.id = "table1", .make = table1},
+    Entry{.id = "table2", .make = table2, .measured = true},
+    Entry{.id = "table3", .make = table3, .measured = true},
+    Entry{.id = "table4", .make = table4, .timed = true},
+    Entry{.id = "table5", .make = table5},
+    Entry{.id = "table6", .make = table6},
+    Entry{.id = "table7", .make = table7, .measured = true},
+    Entry{.id = "table8", .make = table8, .measured = true},
+    Entry{.id = "fig2", .make = figure2, .drawn = true},
+    Entry{.id = "fig3", .make = figure3, .drawn = true, .measured = true},
+    Entry{.id = "fig4", .make = figure4, .drawn = true},
+    Entry{.id = "fig7", .make = figure7, .measured = true},
+    Entry{.id = "fig8", .make = figure8, .drawn = true, .measured = true},
 };
 
 }  // namespace
@@ -31,8 +39,7 @@ std::vector<std::string> ids() {
 
 const Entry& entry(std::string_view id) {
   const auto found = std::ranges::find(kEntries, id, &Entry::id);
-  if (found == kEntries.end())
-    throw usage_error("unknown table or figure of the paper (got {}, expected {})", in_quotes(id), one_of(ids()));
+  if (found == kEntries.end()) throw unknown_name(ErrorCode::usage, "unknown table or figure of the paper", id, ids());
   return *found;
 }
 

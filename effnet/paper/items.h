@@ -23,7 +23,9 @@ struct Context {
 struct Entry {
   std::string_view id;  // "table1" ... "fig8"
   Item (*make)(const Context&);
-  bool drawn;  // has drawings, so that it can be written as an SVG file
+  bool drawn = false;     // has drawings, so that it can be written as an SVG file
+  bool measured = false;  // shows the accuracies of Context::results.scaling
+  bool timed = false;     // measures latencies
 };
 std::span<const Entry> entries();  // tables, then figures
 inline constexpr std::string_view kAll = "all";

@@ -4,6 +4,7 @@
 #include <string_view>
 
 #include "effnet/base/error.h"
+#include "effnet/base/file.h"
 #include "effnet/base/text.h"
 #include "effnet/vision/codecs.h"
 #include "effnet/vision/draw.h"
@@ -103,9 +104,7 @@ const std::vector<Format>& formats() {
 }
 
 const Format* find_extension(const std::filesystem::path& path) {
-  std::string extension = path.extension().string();
-  std::ranges::transform(extension, extension.begin(),
-                         [](char c) { return c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c; });
+  const std::string extension = extension_of(path);
   const auto found = std::ranges::find_if(formats(), [&](const Format& format) {
     return std::ranges::find(format.extensions, extension) != format.extensions.end();
   });

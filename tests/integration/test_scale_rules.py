@@ -159,6 +159,8 @@ def test_frontier_of_the_latency(effnet, tiny):
     (["efficientnet_b0", "--compare", "--rule", "fast"], "--compare"),
     (["efficientnet_b0", "--compare", "--target-params", "9M"], "--compare"),
     (["efficientnet_b0", "--compare", "-o", "x.toml"], "-o"),
+    (["efficientnet_b0", "--compare", "--family"], "--family"),
+    (["efficientnet_b0", "--target-macs", "64MiB"], "--target-macs"),
     (["efficientnet_b0", "--phi", "1", "--no-latency"], "--no-latency"),
     (["frontier"], "BASE"),
     (["frontier", "efficientnet_b0"], "--cost"),

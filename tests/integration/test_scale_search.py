@@ -119,6 +119,9 @@ def test_workers_of_one_command(effnet, base, project, by_one, tmp_path):
 
 @pytest.mark.parametrize("more, code, message", [
     (["--epochs", "3,1"], 2, "--epochs"),
+    (["--epochs", "1,2k"], 2, "--epochs: wrong number of epochs (got '2k'"),
+    (["--set", "train.epochs=3"], 2, "--set train.epochs: it has no effect here: --epochs sets it"),
+    (["-o", "/dev/null/x"], 4, "/dev/null/x"),
     (["--seeds", "0"], 2, "--seeds"),
     (["--keep", "0"], 2, "keep"),
     (["--cost", "money"], 2, "unknown cost"),
@@ -135,10 +138,15 @@ def test_wrong_options(effnet, base, project, tmp_path, more, code, message):
 def test_a_study_of_other_settings(effnet, base, project, by_one, tmp_path):
     study = tmp_path / "copy.study"
     shutil.copy(by_one["folder"] / "one.study", study)
-    for more in (["--seeds", "3"], ["--set", "optimizer.lr=0.1"], ["--factor", "3"]):
+    for more, option in ((["--seeds", "3"], "--seeds"), (["--set", "optimizer.lr=0.1"], "--recipe or --set optimizer.lr"),
+                         (["--factor", "3"], "--factor"), (["--epochs", "1,2"], "--epochs"), (["--step", "0.5"], "--tolerance and --step")):
         result = effnet(*arguments(base, project, study, *more))
         effnet.check_error(result, 2)
-        assert "the study has other settings" in result.stderr
+        assert f"{option}: the study has another value" in result.stderr
+    # effnet search does not continue it, and says what does.
+    result = effnet("search", "show", study)
+    effnet.check_error(result, 3)
+    assert "another search" in result.stderr and f"hint: effnet scale search BASE --study {study} continues it" in result.stderr
 
 
 def test_files_that_are_no_study(effnet, base, project, tmp_path):

@@ -194,14 +194,14 @@ def test_a_finished_study_is_continued_without_work(effnet, space, finished, tmp
 
 
 @pytest.mark.parametrize("more, setting", [
-    (["--trials", "400"], "trials (got '400', expected '300')"),
-    (["--seed", "4"], "control.seed"),
-    (["--controller", "random"], "controller (got 'random', expected 'evolution')"),
-    (["--target", "3M"], "objective.target"),
-    (["--objective", "hard"], "objective.form"),
-    (["--cost", "params"], "objective.cost"),
-    (["--population", "33"], "control.population"),
-    (["--generation", "15"], "generation_size"),
+    (["--trials", "400"], "--trials: the study has another value (got '400', expected '300')"),
+    (["--seed", "4"], "--seed: the study has another value (got '4', expected '3')"),
+    (["--controller", "random"], "--controller: the study has another value (got 'random', expected 'evolution')"),
+    (["--target", "3M"], "--target: the study has another value (got '3,000,000 MACs'"),
+    (["--objective", "hard"], "--objective: the study has another value (got 'hard', expected 'soft')"),
+    (["--cost", "params"], "--cost: the study has another value (got 'params', expected 'macs')"),
+    (["--population", "33"], "--population: the study has another value (got '33'"),
+    (["--generation", "15"], "--generation: the study has another value (got '15'"),
     (["--evaluator", "zerocost"], "--evaluator: the study has another one"),
     (["--space", "cifar"], "--space: the study has another one"),
 ])
@@ -304,9 +304,13 @@ def test_many_trials(effnet, space, tmp_path):
     (["--cost", "latency"], 2, "--latency-table is missing"),
     (["--cost", "latency", "--latency-table", "/nonexistent"], 3, "/nonexistent"),
     (["--target", "-1"], 2, "--target"),
+    (["--target", "5MiB"], 2, "--target: wrong value (got '5MiB', expected a number of MACs"),
+    (["--target", ""], 2, "--target: the value is empty"),
+    (["--device", "cpu"], 2, "--device: it has no effect here"),
+    (["--set", "train.epochs=3"], 2, "--set: it has no effect here"),
     (["--weight", "0.5"], 2, "weight"),
     (["--weight", "nan"], 2, "weight"),
-    (["--objective", "limit", "--target", "1K"], 3, "the cheapest one found has"),
+    (["--objective", "limit", "--target", "1K"], 3, "has at most 1,000 MACs (the cheapest one found has"),
     (["--space", "no_such_space"], 3, "no_such_space"),
     (["--space", "/nonexistent.toml"], 3, "/nonexistent.toml"),
     (["--data", "/tmp"], 2, "--data: it has no effect here"),
@@ -336,12 +340,16 @@ def test_files_that_are_no_study(effnet, finished, tmp_path, words):
     other = tmp_path / "other.db"
     with sqlite3.connect(other) as database:
         database.execute("CREATE TABLE other (x)")
-    for file in (text, other, tmp_path / "missing", tmp_path):
+    empty, dangling = write(tmp_path / "empty", ""), tmp_path / "dangling"
+    dangling.symlink_to(tmp_path / "moved")
+    for file in (text, other, empty, dangling, tmp_path / "missing", tmp_path):
         before = file.read_bytes() if file.is_file() else None
         result = effnet("search", words[0], file, *words[1:])
         assert result.returncode in (3, 4) if file == tmp_path else result.returncode == 3, result.stderr
         effnet.check_error(result, result.returncode)
         assert before is None or file.read_bytes() == before
+        expected = {empty: "an empty file", dangling: "a link to"}
+        assert file not in expected or expected[file] in result.stderr
     assert not (tmp_path / "missing").exists()
 
 

@@ -113,7 +113,12 @@ def test_wrong_input(effnet, space, project, supernet, tmp_path):
                     "--target", "100M", "--trials", 2)
     effnet.check_error(result, 3)
     assert "a supernet of another space" in result.stderr
-    for more, code, message in [(["--set", "train.time_budget=1m"], 2, "train.time_budget"), (["--data", "/nonexistent"], 3, "/nonexistent"),
+    for wrong, message in ((next((project / "data/val" / CLASSES[0]).iterdir()), "not a weights file"), (other, "not a weights file")):
+        result = effnet("search", "run", study, "--space", space, "--evaluator", "supernet", "--supernet", wrong, "--trials", 2)
+        effnet.check_error(result, 3)
+        assert message in result.stderr and "effnet search supernet SPACE --data DIR -o FILE trains a supernet" in result.stderr
+    for more, code, message in [(["--set", "model.name=resnet50"], 2, "--set model.name: it has no effect here"),
+                                (["--set", "train.time_budget=1m"], 2, "train.time_budget"), (["--data", "/nonexistent"], 3, "/nonexistent"),
                                 (["--device", "tpu"], 2, "--device"), (["--out", "/nonexistent/net"], 4, "/nonexistent")]:
         result = effnet(*arguments(space, project, tmp_path / "net", *more))
         effnet.check_error(result, code)

@@ -1,9 +1,8 @@
-#include <algorithm>
 #include <array>
 #include <cmath>
 
 #include "effnet/base/error.h"
-#include "effnet/base/text.h"
+#include "effnet/base/names.h"
 #include "effnet/search/control/controller.h"
 #include "effnet/search/control/make_controllers.h"
 
@@ -38,15 +37,7 @@ void check(const ControllerOptions& o) {
 std::span<const ControllerKind> controller_kinds() { return kKinds; }
 
 const ControllerKind& controller_kind(std::string_view name) {
-  std::vector<std::string> names;
-  names.reserve(kKinds.size());
-  for (const ControllerKind& kind : kKinds) {
-    if (kind.name == name) return kind;
-    names.emplace_back(kind.name);
-  }
-  const auto near = nearest(name, names);
-  const Error error = usage_error("unknown controller (got {}, expected {})", in_quotes(name), one_of(names));
-  throw near ? error.with_hint(fmt::format("did you mean {}?", *near)) : error;
+  return row_named(kKinds, name, ErrorCode::usage, "unknown controller");
 }
 
 }  // namespace effnet::search

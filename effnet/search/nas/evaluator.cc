@@ -1,11 +1,8 @@
 #include "effnet/search/nas/evaluator.h"
 
-#include <algorithm>
 #include <array>
-#include <vector>
 
-#include "effnet/base/error.h"
-#include "effnet/base/text.h"
+#include "effnet/base/names.h"
 
 namespace effnet::search {
 namespace {
@@ -19,11 +16,13 @@ constexpr std::array<EvaluatorFacts, 4> kEvaluators{{
     {.name = "proxy",
      .what = "a short training of the network; the quality is its top-1 on the validation images",
      .unit = "epochs",
-     .accuracy = true},
+     .accuracy = true,
+     .device = true},
     {.name = "supernet",
      .what = "the top-1 with weights from a network that contains all networks of the space",
      .unit = "",
-     .accuracy = true},
+     .accuracy = true,
+     .device = true},
     {.name = "zerocost", .what = "a score of the untrained network on one batch", .unit = "", .accuracy = false},
 }};
 
@@ -32,12 +31,7 @@ constexpr std::array<EvaluatorFacts, 4> kEvaluators{{
 std::span<const EvaluatorFacts> evaluators() { return kEvaluators; }
 
 const EvaluatorFacts& evaluator_facts(std::string_view name) {
-  std::vector<std::string> known;
-  for (const EvaluatorFacts& one : kEvaluators) {
-    if (one.name == name) return one;
-    known.emplace_back(one.name);
-  }
-  throw usage_error("unknown evaluator (got {}, expected {})", in_quotes(name), one_of(known));
+  return row_named(kEvaluators, name, ErrorCode::usage, "unknown evaluator");
 }
 
 }  // namespace effnet::search

@@ -44,6 +44,7 @@ struct EvaluatorFacts {
   std::string_view unit;    // of the budget: "epochs", or empty if the evaluator has no budget
   bool accuracy = false;    // the quality is a top-1 from 0 to 1; otherwise only the objective `limit` has a meaning
   bool needs_torch = true;  // effnet-train evaluates
+  bool device = false;      // runs on the device of EvaluatorPlace; otherwise always on the CPU
 };
 std::span<const EvaluatorFacts> evaluators();                  // a new evaluator is a row, and its class
 const EvaluatorFacts& evaluator_facts(std::string_view name);  // throws Error(usage) with the nearest name

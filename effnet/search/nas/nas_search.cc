@@ -1,9 +1,12 @@
 #include "effnet/search/nas/nas_search.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <cmath>
 #include <set>
 
+#include "effnet/base/names.h"
 #include "effnet/graph/counted_costs.h"
 #include "effnet/search/control/pareto.h"
 #include "effnet/search/json_field.h"
@@ -67,35 +70,46 @@ void check_numbers(const NasSearch& search) {
   check(search.objective);
   check(search.control);
   const bool latency = search.objective.cost == kLatencyCost;
-  if (!latency && graph::find_counted_cost(search.objective.cost) == nullptr) {
-    std::vector<std::string> known;
-    for (const graph::CountedCost& one : graph::counted_costs()) known.emplace_back(one.name);
-    known.emplace_back(kLatencyCost);
-    throw usage_error("unknown cost (got {}, expected {})", in_quotes(search.objective.cost), one_of(known));
-  }
+  if (!latency && graph::find_counted_cost(search.objective.cost) == nullptr)
+    throw unknown_name(ErrorCode::usage, "unknown cost", search.objective.cost, graph::cost_names());
   if (latency && !search.latency)
-    throw usage_error("the cost latency needs a table (got none)").with_hint("make one with: effnet search latency");
+    throw usage_error("the cost latency needs a table (got none, expected one of the space's parts)")
+        .with_hint("effnet search latency SPACE -o TABLE.json measures one");
   static_cast<void>(controller_kind(search.controller));
   const EvaluatorFacts& evaluator = evaluator_facts(search.evaluator.name);
   if (!evaluator.accuracy && search.objective.form != ObjectiveForm::limit) {
     throw usage_error(
-        "the quality of {} is no accuracy, so it cannot be multiplied by a cost (got objective {}, "
-        "expected limit)",
+        "--objective: the quality of {} is no accuracy, so it cannot be multiplied by a cost (got {}, expected limit)",
         evaluator.name, name_in(kObjectiveForms, search.objective.form));
   }
   if (search.trials < 1 || search.generation_size < 1 || search.generation_size > kMostInGeneration) {
     throw usage_error(
-        "nothing to search (got {} trials and {} in a generation, expected at least 1, and at most {} in a "
-        "generation)",
+        "--trials, --generation: out of range (got {} and {}, expected at least 1, and at most {} in a generation)",
         search.trials, search.generation_size, kMostInGeneration);
   }
   if (search.budgets.size() > kMostBudgets)
-    throw usage_error("budgets: too many (got {}, expected at most {})", search.budgets.size(), kMostBudgets);
+    throw usage_error("--budgets: too many rounds (got {}, expected at most {})", search.budgets.size(), kMostBudgets);
   if (search.budgets.empty() || !(search.budgets.front() > 0) ||
       std::ranges::adjacent_find(search.budgets, std::greater_equal<>()) != search.budgets.end())
-    throw usage_error("budgets: each round needs a larger budget than the one before, and the first one more than 0");
+    throw usage_error("--budgets: each round needs more than the one before (got {}, expected ascending numbers)",
+                      in_quotes(fmt::format("{}", fmt::join(search.budgets, ","))));
   if (!(search.keep > 0 && search.keep <= 1))
     throw usage_error("--keep: out of range (got {}, expected above 0 and at most 1)", search.keep);
+}
+
+// Throws if the text of a network can be longer than a study stores: the text of the longest option of each choice.
+void check_text_length(const Space& space) {
+  Point longest;
+  longest.reserve(space.choices.size());
+  for (const Choice& choice : space.choices) {
+    const auto option = std::ranges::max_element(choice.options, {}, [](const std::string& one) { return one.size(); });
+    longest.push_back(static_cast<int>(option - choice.options.begin()));
+  }
+  if (const std::size_t bytes = to_text(space, longest).size(); bytes > kLongestCandidate) {
+    throw input_error("the text of a network of the space {} is too long (got {} bytes, expected at most {})",
+                      space.name, bytes, kLongestCandidate)
+        .with_hint("give the space fewer choices: one option, or an empty list, is no choice");
+  }
 }
 
 }  // namespace
@@ -143,6 +157,7 @@ NasSearch parse_nas_search(std::string_view text, std::string_view source) {
 
 void check(const NasSearch& search) {
   check_numbers(search);
+  check_text_length(search.space);
   if (search.latency) {  // these networks have every part that a network of the space can have; predict_ms() throws
     for (const Point& point : covering_points(search.space, 0, 1))  // if the table lacks one
       predict_ms(*search.latency, network_of(search.space, point));
@@ -151,17 +166,19 @@ void check(const NasSearch& search) {
   for (const Point& point : search.points) {
     const double cost = cost_of(search, network_of(search.space, point));
     if (search.objective.form == ObjectiveForm::limit && cost > search.objective.target) {
-      throw usage_error("a network of the other study has {} of {:g} (expected at most the target, {:g}): {}",
-                        search.objective.cost, cost, search.objective.target, to_text(search.space, point));
+      throw usage_error(
+          "--points-of: a network of the other study is above the target (got {}, expected at most {}): {}",
+          graph::exact_cost_text(search.objective.cost, cost),
+          graph::exact_cost_text(search.objective.cost, search.objective.target), to_text(search.space, point));
     }
   }
   const Point cheapest =
       extreme_point(search.space, Extreme::cheapest, [&](const arch::ArchSpec& spec) { return cost_of(search, spec); });
   if (const double cost = cost_of(search, network_of(search.space, cheapest)); cost > search.objective.target) {
-    throw input_error("no network of the space {} has {} of at most {:g} (the cheapest one found has {:g}: {})",
-                      search.space.name, search.objective.cost, search.objective.target, cost,
-                      to_text(search.space, cheapest))
-        .with_hint("raise the target, or give the space cheaper options");
+    throw input_error("no network of the space {} has at most {} (the cheapest one found has {}: {})",
+                      search.space.name, graph::exact_cost_text(search.objective.cost, search.objective.target),
+                      graph::exact_cost_text(search.objective.cost, cost), to_text(search.space, cheapest))
+        .with_hint("raise --target, or give the space cheaper options");
   }
 }
 

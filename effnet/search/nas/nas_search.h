@@ -42,8 +42,8 @@ struct NasSearch {
 std::string settings_text(const NasSearch& search);
 NasSearch parse_nas_search(std::string_view text, std::string_view source);
 
-// Throws Error(usage) for settings that cannot be searched, and Error(input) if no network of the space costs at most
-// the target of a `limit` objective; the message has the cheapest network that was found.
+// Throws Error(usage) for settings that cannot be searched. Throws Error(input) if a study cannot store the networks of
+// the space, or if no network costs at most the target of a `limit` objective; the message has the cheapest one found.
 void check(const NasSearch& search);
 
 Plan plan_of(const NasSearch& search);  // keeps a copy of `search`

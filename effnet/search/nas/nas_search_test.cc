@@ -5,6 +5,7 @@
 
 #include <functional>
 
+#include "effnet/base/text.h"
 #include "effnet/graph/counted_costs.h"
 #include "effnet/search/json_field.h"
 
@@ -128,8 +129,8 @@ TEST(NasSearch, SettingsThatCannotBeSearched) {
   EXPECT_THAT(error([](NasSearch& s) { s.budgets = {}; }), HasSubstr("budgets"));
   EXPECT_THAT(error([](NasSearch& s) { s.budgets = {0, 2}; }), HasSubstr("budgets"));
   EXPECT_THAT(error([](NasSearch& s) { s.keep = 0; }), HasSubstr("keep"));
-  EXPECT_THAT(error([](NasSearch& s) { s.trials = 0; }), HasSubstr("nothing to search"));
-  EXPECT_THAT(error([](NasSearch& s) { s.generation_size = 0; }), HasSubstr("nothing to search"));
+  EXPECT_THAT(error([](NasSearch& s) { s.trials = 0; }), HasSubstr("--trials, --generation: out of range"));
+  EXPECT_THAT(error([](NasSearch& s) { s.generation_size = 0; }), HasSubstr("--trials, --generation: out of range"));
 }
 
 // All options of this space make the network cheaper in one direction, so the cheapest network is known.
@@ -142,10 +143,10 @@ TEST(NasSearch, WrongNumbersOfAStudyAreErrors) {
     return message_of([&] { parse_nas_search(json.dump(), "my.study"); }, ErrorCode::input);
   };
   EXPECT_EQ(error("/keep", 0.5), "no error");
-  EXPECT_THAT(error("/budgets", Json::array()), HasSubstr("my.study: budgets"));
-  EXPECT_THAT(error("/budgets", std::vector<int>(1000, 1)), HasSubstr("too many (got 1000"));
-  EXPECT_THAT(error("/generation_size", -1), HasSubstr("nothing to search"));
-  EXPECT_THAT(error("/generation_size", 1'000'000'000'000), HasSubstr("nothing to search"));
+  EXPECT_THAT(error("/budgets", Json::array()), HasSubstr("my.study: --budgets"));
+  EXPECT_THAT(error("/budgets", std::vector<int>(1000, 1)), HasSubstr("--budgets: too many rounds (got 1000"));
+  EXPECT_THAT(error("/generation_size", -1), HasSubstr("--trials, --generation: out of range"));
+  EXPECT_THAT(error("/generation_size", 1'000'000'000'000), HasSubstr("--trials, --generation: out of range"));
   EXPECT_THAT(error("/control/tournament", -1), HasSubstr("tournament"));
   EXPECT_THAT(error("/control/hidden", 1'000'000'000), HasSubstr("hidden"));
   EXPECT_THAT(error("/objective/cost", "latency"), HasSubstr("needs a table"));
@@ -173,9 +174,39 @@ TEST(NasSearch, AnImpossibleLimitNamesTheCheapestNetwork) {
     search.objective = {.form = form, .target = least};
     EXPECT_NO_THROW(check(search));
     search.objective.target = least - 1;
-    EXPECT_THAT(message_of([&] { check(search); }, ErrorCode::input),
-                HasSubstr(to_text(search.space, canonical(search.space, cheapest))));
+    const std::string message = message_of([&] { check(search); }, ErrorCode::input);
+    EXPECT_THAT(message, HasSubstr(to_text(search.space, canonical(search.space, cheapest))));
+    EXPECT_THAT(message, HasSubstr(fmt::format("has at most {} MACs (the cheapest one found has {} MACs: ",
+                                               grouped(static_cast<std::int64_t>(least) - 1),
+                                               grouped(static_cast<std::int64_t>(least)))));
   }
+}
+
+// 100 stages with a text of 27 bytes each, "k3 se0.25 skip=false e2 l+0", and 99 separators of 3 bytes.
+TEST(NasSearch, ANetworkWhoseTextIsTooLongForAStudyIsAnError) {
+  std::string text = R"(
+name = "deep"
+[choices]
+kernel = [3, 5]
+se = [0, 0.25]
+skip = [true, false]
+expand = [2, 4]
+layers = [0, 1]
+[base]
+name = "deep"
+resolution = 32
+classes = 3
+preprocessing = "whole"
+[base.stem]
+channels = 8
+[base.head]
+channels = 32
+)";
+  for (int stage = 0; stage < 100; ++stage) text += "[[base.stages]]\nchannels = 16\nexpand = 2\n";
+  NasSearch search = small_search();
+  search.space = parse_space(text, "deep.toml");
+  EXPECT_THAT(message_of([&] { check(search); }, ErrorCode::input),
+              HasSubstr("is too long (got 2997 bytes, expected at most 2000)"));
 }
 
 TEST(NasSearch, RoundsOfHalvingWithinEachGenerationOfTheController) {

@@ -7,7 +7,7 @@
 #include <utility>
 
 #include "effnet/base/error.h"
-#include "effnet/base/text.h"
+#include "effnet/base/names.h"
 
 namespace effnet::search {
 
@@ -33,13 +33,10 @@ const Space* find_named_space(std::string_view name) {
 
 const Space& named_space(std::string_view name) {
   if (const Space* found = find_named_space(name)) return *found;
-  std::vector<std::string> names;
-  names.reserve(named_spaces().size() + 1);
-  for (const Space& space : named_spaces()) names.push_back(space.name);
-  const auto near = nearest(name, names);
+  std::vector<std::string> names = names_of(named_spaces());
   names.emplace_back("a .toml file");
-  throw input_error("unknown search space (got {}, expected {})", in_quotes(name), one_of(names))
-      .with_hint(near ? fmt::format("did you mean {}?", *near) : "docs/search.md describes the file of a space");
+  throw unknown_name(ErrorCode::input, "unknown search space", name, names,
+                     "docs/search.md describes the file of a space");
 }
 
 }  // namespace effnet::search

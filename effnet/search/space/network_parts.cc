@@ -3,6 +3,7 @@
 #include <fmt/format.h>
 
 #include "effnet/base/error.h"
+#include "effnet/base/names.h"
 #include "effnet/base/text.h"
 #include "effnet/search/space/stage_form.h"
 
@@ -45,10 +46,8 @@ std::vector<std::string> parts_of(const arch::ArchSpec& spec) {
   for (std::size_t i = 0; i < spec.stages.size(); ++i) {
     const arch::StageSpec& stage = spec.stages[i];
     if (find_exchangeable_block(stage.block) == nullptr) {
-      std::vector<std::string> known;
-      for (const ExchangeableBlock& block : exchangeable_blocks()) known.emplace_back(block.name);
       throw input_error("{}: stage {}: no prediction for blocks of this kind (got {}, expected {})",
-                        one_line(spec.name), i + 1, in_quotes(stage.block), one_of(known));
+                        one_line(spec.name), i + 1, in_quotes(stage.block), one_of(names_of(exchangeable_blocks())));
     }
     parts.push_back(first_block_part(i, stage, channels));
     if (stage.repeats > 1)

@@ -8,6 +8,7 @@
 #include "effnet/arch/ranges.h"
 #include "effnet/arch/text.h"
 #include "effnet/base/error.h"
+#include "effnet/base/names.h"
 #include "effnet/base/text.h"
 #include "effnet/base/toml.h"
 #include "effnet/search/space/fields.h"
@@ -66,13 +67,9 @@ arch::ArchSpec read_base(const TomlTable& table, std::string_view source) {
   const std::string name = table.text("base");
   const arch::Variant* const variant = arch::find_variant(name);
   if (variant == nullptr) {
-    std::vector<std::string> names;
-    names.reserve(arch::family().size());
-    for (const arch::Variant& known : arch::family()) names.push_back(known.name);
-    const auto near = nearest(name, names);
     throw table
         .error("base", fmt::format("unknown network (got {}, expected a name from 'effnet models')", in_quotes(name)))
-        .with_hint(near ? fmt::format("did you mean {}?", *near) : "effnet models lists the names");
+        .with_hint(nearest_hint(name, names_of(arch::family()), "effnet models lists the names"));
   }
   return variant->spec;
 }

@@ -6,7 +6,7 @@
 
 #include "effnet/arch/squeeze.h"
 #include "effnet/base/error.h"
-#include "effnet/base/text.h"
+#include "effnet/base/names.h"
 
 namespace effnet::search {
 namespace {
@@ -29,11 +29,7 @@ const ExchangeableBlock* find_exchangeable_block(std::string_view name) {
 }
 
 const ExchangeableBlock& exchangeable_block(std::string_view name) {
-  if (const ExchangeableBlock* found = find_exchangeable_block(name)) return *found;
-  std::vector<std::string> names;
-  names.reserve(kBlocks.size());
-  for (const ExchangeableBlock& block : kBlocks) names.emplace_back(block.name);
-  throw input_error("no exchangeable block (got {}, expected {})", in_quotes(name), one_of(names));
+  return row_named(kBlocks, name, ErrorCode::input, "no exchangeable block");
 }
 
 StageForm form_of(const arch::StageSpec& stage, std::int64_t in_channels) {

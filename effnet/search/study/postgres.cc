@@ -109,7 +109,9 @@ class Postgres final : public Database {
       : Database(url, name_of_url(url), waiting), pq_(libpq()), connection_(connect()) {
     if (pq_.status(connection_.get()) != CONNECTION_OK) {
       throw environment_error("{}: cannot connect ({})", name(), reason())
-          .with_hint("the password comes from the URL, from PGPASSWORD or from ~/.pgpass");
+          .with_hint(
+              "check that the server runs and that host, port and database of the URL are right; the password comes "
+              "from PGPASSWORD, ~/.pgpass or the URL");
     }
     configure();
   }

@@ -16,6 +16,7 @@
 
 #include "effnet/base/error.h"
 #include "effnet/base/file.h"
+#include "effnet/base/text.h"
 
 namespace effnet::search {
 namespace {
@@ -197,8 +198,15 @@ std::unique_ptr<Database> open_sqlite(const std::string& file, const WaitOptions
   // this process (POSIX).
   std::error_code failed;
   const fs::file_status status = fs::status(file, failed);
-  if (status.type() == fs::file_type::not_found)
+  if (status.type() == fs::file_type::not_found) {
+    std::error_code ignored;
+    if (const fs::path target = fs::read_symlink(file, ignored); !target.empty()) {
+      throw input_error("{}: no such study (got a link to {}, which is missing, expected a file that effnet has made)",
+                        file, in_quotes(target.string()))
+          .with_hint("remove the link, or put the study back where it points to");
+    }
     throw input_error("{}: no such study (expected a file that effnet has made)", file);
+  }
   if (!failed && status.type() != fs::file_type::regular)
     throw input_error("{}: not a study (got a folder or a special file, expected a file that effnet has made)", file);
   return std::make_unique<Sqlite>(file, file, Open::existing, waiting);

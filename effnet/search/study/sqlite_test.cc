@@ -59,8 +59,11 @@ TEST_F(SqliteTest, RefusesOtherFiles) {
   EXPECT_THAT(open_error(ErrorCode::input), HasSubstr("not a study"));
   EXPECT_EQ(read_text(path()), std::string(4096, 'x'));
   write_text(path(), "");  // an empty file is an empty database
-  EXPECT_THAT(open_error(ErrorCode::input), HasSubstr("not a study"));
+  EXPECT_THAT(open_error(ErrorCode::input), HasSubstr("not a study (got an empty file"));
   EXPECT_EQ(read_text(path()), "");
+  std::filesystem::remove(path());
+  std::filesystem::create_symlink("moved.sqlite", path());
+  EXPECT_THAT(open_error(ErrorCode::input), HasSubstr("no such study (got a link to 'moved.sqlite', which is missing"));
   EXPECT_THAT(failure(ErrorCode::input, [&] { open_database(folder().string()); }), HasSubstr("not a study"));
   // A name that means a database in memory to SQLite.
   EXPECT_THAT(failure(ErrorCode::input, [] { open_database(":memory:"); }), HasSubstr("no such study"));

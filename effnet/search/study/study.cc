@@ -1,6 +1,7 @@
 #include "effnet/search/study/study.h"
 
 #include <algorithm>
+#include <array>
 
 #include "effnet/base/digest.h"
 #include "effnet/base/error.h"
@@ -12,6 +13,36 @@ namespace {
 constexpr const char* kStudyTable = "effnet_study";
 constexpr const char* kColumns =
     "id, generation, candidate, seed, budget, state, attempts, worker, started_s, ended_s, score, details, twin_of";
+
+// The commands that make studies, by kind.
+struct Maker {
+  std::string_view kind, command, continues;  // `continues`: what stands before the study to continue it
+};
+constexpr std::array<Maker, 2> kMakers{{{"nas", "effnet search", "effnet search run"},
+                                        {"scale", "effnet scale search", "effnet scale search BASE --study"}}};
+
+// A study of the kind `found` was opened as one of `kind`.
+Error other_kind(std::string_view study, std::string_view found, std::string_view kind) {
+  const auto maker = [](std::string_view name) { return std::ranges::find(kMakers, name, &Maker::kind); };
+  const auto text = [&](std::string_view name) {
+    return maker(name) == kMakers.end() ? in_quotes(name) : fmt::format("one of {}", maker(name)->command);
+  };
+  const Error error =
+      input_error("{}: a study of another search (got {}, expected {})", study, text(found), text(kind));
+  if (maker(found) == kMakers.end()) return error;
+  return error.with_hint(fmt::format("{} {} continues it", maker(found)->continues, in_shell(study)));
+}
+
+// A database without the tables of a study. SQLite takes an empty file for an empty database.
+Error no_study(const Database& database) {
+  const bool server = is_server(database.where());
+  std::error_code failed;
+  const bool empty = !server && std::filesystem::file_size(database.where(), failed) == 0;
+  return input_error("{}: not a study (got {}, expected one that effnet has made)", database.name(),
+                     empty ? "an empty file" : "a database without trials")
+      .with_hint(server ? fmt::format("effnet search run {} makes a study there", in_shell(database.name()))
+                        : std::string("give the study another name"));
+}
 
 Trial trial_of(const Row& row) {
   return {
@@ -168,16 +199,14 @@ Study::Study(std::unique_ptr<Database> database, std::string_view kind) : databa
   d.retry([&] {
     const bool current = d.has_table(kStudyTable);
     if (!current && !(d.has_table("study") && d.has_table("trials"))) {  // the tables of version 1
-      throw input_error("{}: not a study (got a database without trials, expected one that effnet has made)", d.name());
+      throw no_study(d);
     }
     const char* const table = current ? kStudyTable : "study";
     if (const std::string version = value_of(d, table, "version"); version != std::to_string(kVersion)) {
       throw input_error("{}: a study of another version (got {}, expected {})", d.name(), in_quotes(version), kVersion)
           .with_hint("the effnet that made it can read it");
     }
-    if (const std::string found = value_of(d, table, "kind"); found != kind)
-      throw input_error("{}: a study of another search (got {}, expected {})", d.name(), in_quotes(found),
-                        in_quotes(kind));
+    if (const std::string found = value_of(d, table, "kind"); found != kind) throw other_kind(d.name(), found, kind);
     settings_ = value_of(d, table, "settings");
   });
 }

@@ -305,13 +305,33 @@ TEST_P(StudyTest, ThreadsEvaluateNoTwin) {
 TEST_P(StudyTest, RefusesOtherStudies) {
   EXPECT_THAT(failure(ErrorCode::usage, [&] { Study::create(where(), "toy", ""); }), HasSubstr("exists"));
   EXPECT_EQ(open().settings(), "{\"a\":1}") << "not overwritten";
-  EXPECT_THAT(failure(ErrorCode::input, [&] { Study(where(), "scale"); }), HasSubstr("another search (got 'toy'"));
+  EXPECT_THAT(failure(ErrorCode::input, [&] { Study(where(), "scale"); }),
+              HasSubstr("another search (got 'toy', expected one of effnet scale search)"));
   open_database(where())->run("UPDATE effnet_study SET value = '3' WHERE key = 'version'");
   EXPECT_THAT(failure(ErrorCode::input, [&] { open(); }), HasSubstr("another version (got '3', expected 2)"));
   open_database(where())->run("DELETE FROM effnet_study WHERE key = 'version'");
   EXPECT_THAT(failure(ErrorCode::input, [&] { open(); }), HasSubstr("not a study (got no version"));
   open_database(where())->run("DROP TABLE effnet_study");
   EXPECT_THAT(failure(ErrorCode::input, [&] { open(); }), HasSubstr("not a study (got a database without trials"));
+}
+
+// The hint is the command that continues the study.
+TEST_P(StudyTest, NamesTheCommandOfAnotherSearch) {
+  const auto error_of = [&](const char* made, const char* wanted) {
+    open_database(where())->run("UPDATE effnet_study SET value = $1 WHERE key = 'kind'", {std::string(made)});
+    try {
+      Study(where(), wanted);
+    } catch (const Error& error) {
+      return error;
+    }
+    return internal_error("no error");
+  };
+  const Error scale = error_of("scale", "nas");
+  EXPECT_THAT(scale.what(), HasSubstr("(got one of effnet scale search, expected one of effnet search)"));
+  EXPECT_THAT(scale.hint(), testing::StartsWith("effnet scale search BASE --study "));
+  const Error nas = error_of("nas", "scale");
+  EXPECT_THAT(nas.what(), HasSubstr("(got one of effnet search, expected one of effnet scale search)"));
+  EXPECT_THAT(nas.hint(), testing::StartsWith("effnet search run "));
 }
 
 // The tables of version 1 had other names.

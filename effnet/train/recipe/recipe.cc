@@ -10,6 +10,7 @@
 #include "effnet/arch/family.h"
 #include "effnet/base/error.h"
 #include "effnet/base/file.h"
+#include "effnet/base/names.h"
 #include "effnet/base/text.h"
 #include "effnet/base/toml.h"
 #include "effnet/train/recipe/files.h"
@@ -239,10 +240,9 @@ Recipe read_recipe(const std::string& name_or_file, const std::vector<Override>&
   const std::filesystem::path file(name_or_file);
   std::error_code ignored;
   if (!std::filesystem::exists(file, ignored)) {
-    const auto near = nearest(name_or_file, recipe_names());
     throw input_error("unknown recipe (got {}, expected a file or one of {})", in_quotes(name_or_file),
                       one_of(recipe_names()))
-        .with_hint(near ? fmt::format("did you mean {}?", *near) : "docs/recipes.md describes the built-in recipes");
+        .with_hint(nearest_hint(name_or_file, recipe_names(), "docs/recipes.md describes the built-in recipes"));
   }
   Recipe recipe = parse_recipe(read_text(file), name_or_file, overrides);
   const std::filesystem::path beside = file.parent_path() / recipe.model.name;

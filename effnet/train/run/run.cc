@@ -4,6 +4,7 @@
 
 #include "effnet/base/error.h"
 #include "effnet/base/interrupt.h"
+#include "effnet/base/text.h"
 #include "effnet/train/distributed/run_on_ranks.h"
 #include "effnet/train/run/epoch_log.h"
 #include "effnet/train/run/meters.h"
@@ -174,8 +175,8 @@ void Run::fit_to_budget() {
     throw;
   }
   if (!warning.empty()) context_.log(warning);
-  context_.log(
-      fmt::format("time budget {}: training for {:.4g} epochs", options_.recipe.train.time_budget, position_.epochs));
+  context_.log(fmt::format("time budget {}: training for {}", options_.recipe.train.time_budget,
+                           number_of(position_.epochs, "epoch")));
 }
 
 }  // namespace
