@@ -12,8 +12,6 @@
 namespace effnet::cli {
 namespace {
 
-constexpr double kClear = 0.05;  // a difference with a smaller p-value is called clear
-
 using Names = std::vector<std::string>;
 
 // Returns up to three of `names` that are not in `others`, in quotes.
@@ -149,7 +147,7 @@ std::string to_text(const CompareModelsResult& result) {
                                            100 * result.interval.low, 100 * result.interval.high, result.p);
   if (points == 0) return text + fmt::format("Both models are equally accurate on these images ({}).\n", interval);
   const char better = points > 0 ? 'B' : 'A';
-  if (result.p < kClear)
+  if (result.p < metrics::kClearP)
     return text + fmt::format("{} is clearly more accurate, by {:.2f} percentage points ({}).\n", better,
                               std::abs(points), interval);
   return text + fmt::format("{} is more accurate by {:.2f} percentage points, but this may be chance ({}).\n", better,

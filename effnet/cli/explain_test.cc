@@ -35,6 +35,13 @@ TEST(Predict, SaysNotSureBelowTheMinimumScore) {
   EXPECT_EQ(to_line(predicted("a.png", "tulip", 0.931, true)), "a.png: tulip 93.1 %\n");
 }
 
+TEST(Predict, TheResultHasTheThreshold) {
+  PredictResult result{.model = "net", .weights = "file", .images = {}};
+  EXPECT_EQ(to_json(result).dump(), R"({"model":"net","weights":"file","images":[]})");
+  result.min_score = 0.5;
+  EXPECT_EQ(to_json(result).dump(), R"({"model":"net","weights":"file","min_score":0.5,"images":[]})");
+}
+
 TEST(Predict, SummaryCountsTheAnswers) {
   PredictResult result;
   for (int i = 0; i < 2; ++i) result.images.push_back(predicted("r", "rose", 0.9, true));
