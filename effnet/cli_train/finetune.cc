@@ -14,8 +14,8 @@
 #include "effnet/cli_train/progress_line.h"
 #include "effnet/formats/find_model.h"
 #include "effnet/train/finetune/finetune.h"
-#include "effnet/train/finetune/known_images.h"
 #include "effnet/train/step/device.h"
+#include "effnet/transfer/known_images.h"
 
 namespace effnet::cli {
 namespace {
@@ -50,9 +50,9 @@ void require_weights(const std::string& model, const Globals& globals, Output& o
 std::string model_of_run(const fs::path& run) {
   const fs::path record = run / "finetune.json", trial = run / "trial" / "model.safetensors";
   std::error_code ignored;
-  if (!fs::exists(record, ignored) || !fs::exists(run / train::kKnownImagesFile, ignored))
+  if (!fs::exists(record, ignored) || !fs::exists(run / transfer::kKnownImagesFile, ignored))
     throw input_error("--from: {}: not a run of effnet finetune (expected finetune.json and {})", run.string(),
-                      train::kKnownImagesFile)
+                      transfer::kKnownImagesFile)
         .with_hint("--model starts from the weights of any other run or model file");
   const bool trained = report::read_finetune(record).final_epochs > 0;
   return trained && fs::exists(trial, ignored) ? trial.string() : run.string();
