@@ -154,5 +154,24 @@ TEST(Cam, ClassByIndexLabelOrId) {
     EXPECT_EQ(refusal([&] { class_of(handle, wrong); }).rfind("2 --class: ", 0), 0U) << wrong;
 }
 
+TEST(Cam, AHintNamesLabelsThatAreLikeAnUnknownClass) {
+  ThreadPool pool(1);
+  const auto hint = [&](std::vector<std::string> labels, const std::string& text) {
+    formats::Model model = model::testkit::tiny_model();
+    labels.resize(static_cast<std::size_t>(model.arch.classes), "filler");
+    model.labels = std::move(labels);
+    const model::ModelHandle handle(std::move(model), pool);
+    try {
+      class_of(handle, text);
+    } catch (const Error& error) {
+      return error.hint();
+    }
+    return std::string("no error");
+  };
+  EXPECT_EQ(hint({"tabby cat", "tiger_Cat", "dog"}, "cat"), "did you mean 'tabby cat' or 'tiger_Cat'?");
+  EXPECT_EQ(hint({"tabby", "dog"}, "taby"), "did you mean 'tabby'?") << "by edit distance";
+  EXPECT_EQ(hint({"tabby", "dog"}, "helicopter"), "effnet predict MODEL IMAGE prints labels and indices");
+}
+
 }  // namespace
 }  // namespace effnet::cli

@@ -51,7 +51,8 @@ std::int64_t count_used(const KnownRun& run, const std::vector<data::ImageConten
     out.warn(fmt::format(
         "{} of {} {} used to train the model of {} or to choose its settings: the accuracy on them says little about "
         "new images. {}",
-        grouped(used), count_of(std::ssize(contents), "image"), used == 1 ? "was" : "were", run.folder.string(), remedy(run, folder)));
+        grouped(used), count_of(std::ssize(contents), "image"), used == 1 ? "was" : "were", run.folder.string(),
+        remedy(run, folder)));
   }
   return used;
 }

@@ -12,6 +12,7 @@
 #include "effnet/base/cpu.h"
 #include "effnet/base/text.h"
 #include "effnet/cli/arguments.h"
+#include "effnet/cli/usage_hint.h"
 #include "effnet/cli/version.h"
 #include "effnet/kernels/isa.h"
 
@@ -38,11 +39,10 @@ void check_command_name(const std::vector<std::string>& words, const Program& pr
       .with_hint(near ? "did you mean effnet " + *near + "?" : "effnet --help lists the commands");
 }
 
-// CLI11's messages name the option, but not always what was expected. So the hint names --help.
-Error from_parser(const CLI::ParseError& error, std::string_view command) {
+Error from_parser(const CLI::ParseError& error) {
   std::string text = error.what();
   std::replace(text.begin(), text.end(), '\n', ' ');
-  return usage_error("wrong usage: {}", text).with_hint(fmt::format("{} --help shows what is expected", command));
+  return usage_error("wrong usage: {}", text);
 }
 
 constexpr std::string_view kOutOfMemory =
@@ -129,7 +129,8 @@ int run_program(int argc, char** argv, const Program& program, Output& out) {
         out.print(text.str());
         return 0;
       }
-      throw from_parser(error, words.empty() ? "effnet" : "effnet " + words[0]);
+      throw from_parser(error).with_hint(
+          usage_hint(app, error, {argv + 1, argv + argc}, words.empty() ? "effnet" : "effnet " + words[0]));
     }
     out.set_quiet(globals.quiet);
     kernels::chosen_isa();  // every command rejects a wrong EFFNET_ISA

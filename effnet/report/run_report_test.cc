@@ -297,6 +297,27 @@ TEST_F(RunReport, SeveralRunsAreCompared) {
   EXPECT_THROW(comparison_report({{folder_.path(), ""}, {other.path() / "none", ""}}, {}), Error);
 }
 
+TEST_F(RunReport, AccuraciesOfDifferentImagesAreNotCompared) {
+  const TemporaryFolder other;
+  for (const char* file : {"config.toml", "metrics.csv"})
+    write_text(other.path() / file, read_text(folder_.path() / file));
+  const auto compared = [&] { return comparison_report({{folder_.path(), ""}, {other.path(), ""}}, {}); };
+  const auto predictions = [](const char* name) { return predictions_text({{name, 0, 0, 1, 1}}); };
+  write("predictions.csv", predictions("a"));
+  write_text(other.path() / "predictions.csv", predictions("a"));
+  EXPECT_THAT(compared(), Not(HasSubstr("<p class=\"note\">The ")));
+  write_text(other.path() / "predictions.csv", predictions("b"));
+  EXPECT_THAT(compared(), HasSubstr("was measured on other images than that of"));
+  const auto file = [](const char* name) {
+    return fmt::format(R"({{"version": 1, "data": {{"classes": [{{"name": "cat"}}, {{"name": "{}"}}]}}}})", name);
+  };
+  write("finetune.json", file("dog"));
+  write_text(other.path() / "finetune.json", file("dog"));
+  EXPECT_THAT(compared(), Not(HasSubstr("cannot be compared")));
+  write_text(other.path() / "finetune.json", file("cow"));
+  EXPECT_THAT(compared(), HasSubstr("their accuracies cannot be compared"));
+}
+
 TEST(Texts, DurationsAndByteCountsAreReadable) {
   EXPECT_EQ(duration(12.345), "12.3 s");
   EXPECT_EQ(duration(185), "3 min 05 s");
