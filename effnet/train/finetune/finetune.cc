@@ -67,7 +67,7 @@ class Finetune {
   Summary final_run();
   Summary keep_probe();
   std::vector<report::Prediction> probe_predictions(const data::Dataset& test) const;
-  void measure();
+  report::FinetuneResult measure();
   void list_label_errors();
   Recipe recipe(const fs::path& initial, TrainOn on, const std::vector<Override>& length) const;
   Summary train(const fs::path& folder, Recipe recipe) const;
@@ -354,7 +354,7 @@ std::vector<report::Prediction> Finetune::probe_predictions(const data::Dataset&
 }
 
 // Measures the result on test, and stores the calibration in the model.
-void Finetune::measure() {
+report::FinetuneResult Finetune::measure() {
   const std::shared_ptr<const data::Dataset> test = data_.part(Part::test);
   const bool trained = record_.final_epochs > 0;
   fs::path model = file("model.safetensors");
@@ -365,10 +365,10 @@ void Finetune::measure() {
   std::vector<report::Prediction> predictions =
       from_run ? report::read_predictions(file("predictions.csv")) : in_engine;
   if (from_run) copy_calibrated(in_engine, predictions);
-  record_.result = result_of(predictions, data_.all->classes());
-  record_.result->model = options_.final_on_all ? "trial" : "final";
-  record_.result->metric = name_in(kMetrics, load_recipe(options_.recipe, options_.settings).expect.metric);
-  record_.result->engine_top1 = report::top1_percent(in_engine);
+  report::FinetuneResult result = result_of(predictions, data_.all->classes());
+  result.model = options_.final_on_all ? "trial" : "final";
+  result.metric = name_in(kMetrics, load_recipe(options_.recipe, options_.settings).expect.metric);
+  result.engine_top1 = report::top1_percent(in_engine);
   write_text(file("predictions.csv"), report::predictions_text(predictions, data_.all->classes()));
   compare_with_probe(in_engine, trained ? probe_predictions(*test) : in_engine, *record_.probe);
 
@@ -376,6 +376,7 @@ void Finetune::measure() {
   finished.calibration = {.temperature = record_.calibration->temperature,
                           .min_score = record_.calibration->min_score.value_or(0)};
   formats::write_model(file("model.safetensors"), finished);
+  return result;
 }
 
 void Finetune::list_label_errors() {
@@ -412,8 +413,9 @@ FinetuneResult Finetune::run_steps() {
   const bool trains = record_.trial_s > 0 || given("train.epochs") != nullptr;
   if (trains && !record_.calibration) run_trial();
   const Summary summary = final_run();
-  measure();
+  report::FinetuneResult result = measure();
   list_label_errors();
+  record_.result = std::move(result);  // last: with a result --resume has nothing left to do
   store();
   return {record_, summary};
 }
