@@ -71,13 +71,11 @@ TEST(Program, WrongUsage) {
       {"inspect",
        "effnet: error: wrong usage: MODEL is required\n"
        "hint: MODEL: A name from 'effnet models', a model file, a run folder or one of its checkpoints, or a .toml "
-       "arch "
-       "file; effnet inspect --help shows what is expected\n"},
+       "arch file; effnet inspect --help shows what is expected\n"},
       {"data split d",
        "effnet: error: wrong usage: --out is required\n"
        "hint: --out: Write the folders to this path, which must be new or an empty folder; effnet data split --help "
-       "shows "
-       "what is expected\n"},
+       "shows what is expected\n"},
       {"predict m i --toop 3",
        "effnet: error: wrong usage: The following argument was not expected: --toop\n"
        "hint: did you mean --top? effnet predict --help shows what is expected\n"},

@@ -173,8 +173,7 @@ std::string uneven_note(const Dataset& set, const std::vector<Part>& parts) {
   };
   return fmt::format(
       "the classes are divided unevenly: {}, {}. The content of an image decides its part, and images that look the "
-      "same "
-      "stay together, so small classes are not divided exactly",
+      "same stay together, so small classes are not divided exactly",
       counts(*least), counts(*most));
 }
 

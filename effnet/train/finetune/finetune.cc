@@ -160,9 +160,7 @@ void Finetune::probe() {
                   minutes(spent_s()), options_.model, report.top1, grouped(report.images), 100 * report.interval.low,
                   100 * report.interval.high));
   if (report.top1 >= 100) {
-    log("it is right for all of them, so the validation images cannot show whether fine-tuning gains anything; the "
-        "test "
-        "images can");
+    log("it is right for all of them, so they cannot show whether fine-tuning gains anything; the test images can");
   }
   if (!report.label_errors.empty()) {
     log(fmt::format("{} training images have a doubtful label; all images are checked at the end",
