@@ -8,6 +8,7 @@
 #include "effnet/base/text.h"
 #include "effnet/cli/arguments.h"
 #include "effnet/cli/image_paths.h"
+#include "effnet/data/class_names.h"
 #include "effnet/vision/decode.h"
 #include "effnet/vision/draw.h"
 #include "effnet/vision/draw_grid.h"
@@ -147,6 +148,23 @@ void check(const CamOptions& o) {
   for (const std::string& image : o.images) check_not_input("-o", o.out, image);
 }
 
+// A hint with the labels that contain the text, otherwise with the most similar label or, of few classes, with all.
+std::string labels_like(const std::string& text, const std::vector<std::string>& labels) {
+  constexpr std::size_t kListed = 8;
+  const std::string wanted = data::normalised_label(text);
+  std::vector<std::string> like;
+  for (const std::string& label : labels) {
+    if (like.size() < kListed && data::normalised_label(label).find(wanted) != std::string::npos)
+      like.push_back(in_quotes(label));
+  }
+  const std::optional<std::string> near = nearest(text, labels);
+  if (like.empty() && near) like.push_back(in_quotes(*near));
+  if (!like.empty()) return fmt::format("did you mean {}?", one_of(like));
+  if (labels.empty() || labels.size() > kListed) return "effnet predict MODEL IMAGE prints labels and indices";
+  for (const std::string& label : labels) like.push_back(in_quotes(label));
+  return fmt::format("the classes are {}", fmt::join(like, ", "));
+}
+
 }  // namespace
 
 void declare_options(CLI::App& command, CamOptions& options) {
@@ -195,10 +213,9 @@ std::size_t class_of(const model::ModelHandle& model, const std::string& text) {
                         in_quotes(text));
     return static_cast<std::size_t>(found - names->begin());
   }
-  const std::optional<std::string> near = nearest(text, model.info().labels);
   throw usage_error("--class: unknown class (got {}, expected an index from 0 to {}, a label or a class id)",
                     in_quotes(text), classes - 1)
-      .with_hint(near ? "did you mean " + in_quotes(*near) + "?" : "");
+      .with_hint(labels_like(text, model.info().labels));
 }
 
 MapOf engine_maps(model::ModelHandle& model, const CamOptions& o, ThreadPool& pool) {

@@ -7,12 +7,11 @@
 #include <numeric>
 
 #include "effnet/base/text.h"
+#include "effnet/cli/known_run.h"
 #include "effnet/metrics/accuracy.h"
 
 namespace effnet::cli {
 namespace {
-
-constexpr double kClear = 0.05;  // a difference with a smaller p-value is called clear
 
 using Names = std::vector<std::string>;
 
@@ -86,13 +85,17 @@ CompareModelsResult run_compare_models(const CompareModelsOptions& o, const Glob
   metrics::Accuracy accuracy_a(a.arch().classes), accuracy_b(b.arch().classes);
   CompareModelsResult result;
   std::array<Runner*, 2> runners{&run_a, &run_b};
-  run_on_images(set, o.images, runners, pool, !globals.json, out,
-                [&](std::int64_t truth, std::span<const std::span<const float>> logits) {
-                  const bool a_right = accuracy_a.add(logits[0], truth) == 0;
-                  const std::size_t truth_b = in_b[static_cast<std::size_t>(truth)];
-                  const bool b_right = accuracy_b.add(logits[1], static_cast<std::int64_t>(truth_b)) == 0;
-                  result.counts.add(a_right, b_right);
-                });
+  const std::optional<KnownRun> known_a = find_known_run(o.a, o.load, out), known_b = find_known_run(o.b, o.load, out);
+  std::vector<data::ImageContent> contents;
+  run_on_images(
+      set, o.images, runners, pool, !globals.json, out,
+      [&](std::int64_t truth, std::span<const std::span<const float>> logits) {
+        const bool a_right = accuracy_a.add(logits[0], truth) == 0;
+        const std::size_t truth_b = in_b[static_cast<std::size_t>(truth)];
+        const bool b_right = accuracy_b.add(logits[1], static_cast<std::int64_t>(truth_b)) == 0;
+        result.counts.add(a_right, b_right);
+      },
+      known_a || known_b ? &contents : nullptr);
   const auto side = [](const std::string& name, const model::ModelHandle& model, const metrics::Accuracy& accuracy,
                        const Runner& runner) {
     return CompareModelsResult::Side{.model = name,
@@ -104,6 +107,8 @@ CompareModelsResult run_compare_models(const CompareModelsOptions& o, const Glob
   };
   result.a = side(o.a, a, accuracy_a, run_a);
   result.b = side(o.b, b, accuracy_b, run_b);
+  if (known_a) result.a.used_images = count_used(*known_a, contents, o.images.folder, out);
+  if (known_b) result.b.used_images = count_used(*known_b, contents, o.images.folder, out);
   result.interval = metrics::bootstrap_95(result.counts);
   result.p = metrics::mcnemar_p(result.counts.only_a, result.counts.only_b);
   result.folder = folder_of_images(o.images);
@@ -113,12 +118,14 @@ CompareModelsResult run_compare_models(const CompareModelsOptions& o, const Glob
 
 Json to_json(const CompareModelsResult& result) {
   const auto side = [](const CompareModelsResult::Side& one) -> Json {
-    return {{"model", one.model},
-            {"weights", one.weights},
-            {"top1", one.top1},
-            {"interval", {100 * one.interval.low, 100 * one.interval.high}},
-            {"mean_per_class", one.mean_per_class},
-            {"images_per_second", one.images_per_second}};
+    Json document{{"model", one.model},
+                  {"weights", one.weights},
+                  {"top1", one.top1},
+                  {"interval", {100 * one.interval.low, 100 * one.interval.high}},
+                  {"mean_per_class", one.mean_per_class},
+                  {"images_per_second", one.images_per_second}};
+    if (one.used_images) document["used_images"] = *one.used_images;
+    return document;
   };
   return {{"a", side(result.a)},
           {"b", side(result.b)},
@@ -149,7 +156,7 @@ std::string to_text(const CompareModelsResult& result) {
                                            100 * result.interval.low, 100 * result.interval.high, result.p);
   if (points == 0) return text + fmt::format("Both models are equally accurate on these images ({}).\n", interval);
   const char better = points > 0 ? 'B' : 'A';
-  if (result.p < kClear)
+  if (result.p < metrics::kClearP)
     return text + fmt::format("{} is clearly more accurate, by {:.2f} percentage points ({}).\n", better,
                               std::abs(points), interval);
   return text + fmt::format("{} is more accurate by {:.2f} percentage points, but this may be chance ({}).\n", better,

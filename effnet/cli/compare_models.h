@@ -1,6 +1,8 @@
 // effnet compare-models A B --data DIR: compares two models on the same labelled images.
 #pragma once
 
+#include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -22,6 +24,8 @@ struct CompareModelsResult {
     double top1 = 0, mean_per_class = 0;  // percent
     metrics::Interval interval;           // of top1, 0..1
     double images_per_second = 0;         // of the network, without decoding and resizing
+    // Images that the model's run has used (known_run.h); empty: the model is not from such a run.
+    std::optional<std::int64_t> used_images = {};
   };
   Side a, b;
   metrics::PairedCounts counts;

@@ -49,6 +49,14 @@ DataSplitResult run_data_split(const DataSplitOptions& options, const Globals& g
   images.origin.assign(split.parts.begin(), split.parts.end());
   result.check = {options.folder, data::report_data(images, contents)};
   result.notes = std::move(split.notes);
+  if (std::string note = data::uneven_note(*images.set, split.parts); !note.empty())
+    result.notes.push_back(std::move(note));
+  if (split.mixed > 0) {
+    result.notes.push_back(fmt::format(
+        "{} of near-duplicates with different labels: put into train, because at least one label of each is "
+        "wrong",
+        count_of(split.mixed, "group")));
+  }
   return result;
 }
 

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -28,6 +29,8 @@ struct EvalResult {
   } worst_class;        // the class with the smallest recall
   double images_per_second = 0;
   std::string weights;
+  std::optional<std::int64_t> used_images = {};  // of MODEL's run (known_run.h); empty: MODEL is not from such a run
+  std::int64_t classes = 0;
   std::vector<data::SkippedFile> skipped;
 };
 // Warns about skipped files, unless --json lists them.

@@ -35,6 +35,13 @@ TEST(Predict, SaysNotSureBelowTheMinimumScore) {
   EXPECT_EQ(to_line(predicted("a.png", "tulip", 0.931, true)), "a.png: tulip 93.1 %\n");
 }
 
+TEST(Predict, TheResultHasTheThreshold) {
+  PredictResult result{.model = "net", .weights = "file", .images = {}};
+  EXPECT_EQ(to_json(result).dump(), R"({"model":"net","weights":"file","images":[]})");
+  result.min_score = 0.5;
+  EXPECT_EQ(to_json(result).dump(), R"({"model":"net","weights":"file","min_score":0.5,"images":[]})");
+}
+
 TEST(Predict, SummaryCountsTheAnswers) {
   PredictResult result;
   for (int i = 0; i < 2; ++i) result.images.push_back(predicted("r", "rose", 0.9, true));
@@ -145,6 +152,25 @@ TEST(Cam, ClassByIndexLabelOrId) {
   EXPECT_EQ(class_of(handle, "label 5"), 5U);
   for (const char* wrong : {"37", "99999999999999999999", "twin", "label", "-1", ""})
     EXPECT_EQ(refusal([&] { class_of(handle, wrong); }).rfind("2 --class: ", 0), 0U) << wrong;
+}
+
+TEST(Cam, AHintNamesLabelsThatAreLikeAnUnknownClass) {
+  ThreadPool pool(1);
+  const auto hint = [&](std::vector<std::string> labels, const std::string& text) {
+    formats::Model model = model::testkit::tiny_model();
+    labels.resize(static_cast<std::size_t>(model.arch.classes), "filler");
+    model.labels = std::move(labels);
+    const model::ModelHandle handle(std::move(model), pool);
+    try {
+      class_of(handle, text);
+    } catch (const Error& error) {
+      return error.hint();
+    }
+    return std::string("no error");
+  };
+  EXPECT_EQ(hint({"tabby cat", "tiger_Cat", "dog"}, "cat"), "did you mean 'tabby cat' or 'tiger_Cat'?");
+  EXPECT_EQ(hint({"tabby", "dog"}, "taby"), "did you mean 'tabby'?") << "by edit distance";
+  EXPECT_EQ(hint({"tabby", "dog"}, "helicopter"), "effnet predict MODEL IMAGE prints labels and indices");
 }
 
 }  // namespace

@@ -17,11 +17,12 @@ double seconds_since(Clock::time_point start) { return std::chrono::duration<dou
 
 struct Loaded {
   std::vector<vision::Sampled> views;  // one for each different preprocessing rule
+  data::ImageContent content;          // if it is requested
   std::string why;                     // why the image could not be read; empty: it was read
 };
 
 // Decodes a batch in parallel, and resizes each image with each of `rules`.
-std::vector<Loaded> load(std::span<const data::LabelledImage> images, std::span<Runner* const> rules,
+std::vector<Loaded> load(std::span<const data::LabelledImage> images, std::span<Runner* const> rules, bool contents,
                          ThreadPool& pool) {
   std::vector<Loaded> loaded(images.size());
   pool.parallel_for(static_cast<std::int64_t>(images.size()), [&](std::int64_t begin, std::int64_t end) {
@@ -29,6 +30,7 @@ std::vector<Loaded> load(std::span<const data::LabelledImage> images, std::span<
       try {
         const vision::Image photo = vision::read_image(images[i].path);
         for (const Runner* runner : rules) loaded[i].views.push_back(runner->classifier.view(photo));
+        if (contents) loaded[i].content = data::content_of(photo);
       } catch (const Error& error) {
         if (error.code() != ErrorCode::input) throw;
         loaded[i].why = error.what();
@@ -128,7 +130,7 @@ Runner::Runner(model::ModelHandle& handle, const std::string& backend, const std
       classifier(handle, {.executor = backend, .preprocessing = rule}, pool) {}
 
 double run_on_images(data::ImageSet& set, const LabelledOptions& o, std::span<Runner*> runners, ThreadPool& pool,
-                     bool warn, Output& out, const OnLogits& each) {
+                     bool warn, Output& out, const OnLogits& each, std::vector<data::ImageContent>* contents) {
   const Rules rules = rules_of(runners);
   const auto batch = static_cast<std::size_t>(o.batch);
   Progress progress(out, "images", static_cast<std::int64_t>(set.images.size()));
@@ -137,7 +139,7 @@ double run_on_images(data::ImageSet& set, const LabelledOptions& o, std::span<Ru
   for (std::size_t first = 0; first < set.images.size(); first += batch) {
     check_interrupt();
     const std::span<const data::LabelledImage> images(&set.images[first], std::min(batch, set.images.size() - first));
-    std::vector<Loaded> loaded = load(images, rules.different, pool);
+    std::vector<Loaded> loaded = load(images, rules.different, contents != nullptr, pool);
     std::vector<std::vector<vision::Sampled>> views(rules.different.size());
     std::vector<std::int64_t> truth;
     for (std::size_t i = 0; i < images.size(); ++i) {
@@ -147,6 +149,7 @@ double run_on_images(data::ImageSet& set, const LabelledOptions& o, std::span<Ru
       }
       for (std::size_t r = 0; r < views.size(); ++r) views[r].push_back(std::move(loaded[i].views[r]));
       truth.push_back(images[i].class_index);
+      if (contents != nullptr) contents->push_back(std::move(loaded[i].content));
     }
     if (truth.empty()) continue;
     any = true;

@@ -8,6 +8,7 @@
 #include <vector>
 
 #include "effnet/cli/load.h"
+#include "effnet/data/content.h"
 #include "effnet/data/image_folder.h"
 #include "effnet/model/classifier.h"
 
@@ -39,11 +40,12 @@ struct Runner {
 
 // Runs every runner on every image that can be read, in batches. Each image is decoded once, and resized once for each
 // different preprocessing rule. For each image, calls `each` with its class and one row of logits for each runner.
-// Appends unreadable images to set.skipped, and warns about skipped files if `warn`. Returns the seconds of all work.
-// Throws Error(input) if no image can be read.
+// Appends unreadable images to set.skipped, and warns about skipped files if `warn`. If `contents` is not null, it
+// receives what each of the other images shows. Returns the seconds of all work. Throws Error(input) if no image can be
+// read.
 using OnLogits = std::function<void(std::int64_t true_class, std::span<const std::span<const float>> logits)>;
 double run_on_images(data::ImageSet& set, const LabelledOptions& o, std::span<Runner*> runners, ThreadPool& pool,
-                     bool warn, Output& out, const OnLogits& each);
+                     bool warn, Output& out, const OnLogits& each, std::vector<data::ImageContent>* contents = nullptr);
 
 Json skipped_json(const std::vector<data::SkippedFile>& skipped);
 

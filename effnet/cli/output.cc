@@ -28,6 +28,10 @@ std::string dump(const Json& document, int indent) {
 
 std::string json_text(const Json& document) { return dump(document, 2); }
 
+std::string top5_text(double percent, std::int64_t classes) {
+  return classes > 5 ? fmt::format(", top-5 {:.2f} %", percent) : "";
+}
+
 Output::Output(std::FILE* results, std::FILE* messages)
     : results_(results),
       messages_(messages),

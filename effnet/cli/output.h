@@ -53,6 +53,9 @@ class Output {
 // replaced by U+FFFD.
 std::string json_text(const Json& document);
 
+// ", top-5 97.50 %"; empty for at most 5 classes, where it is always 100 %.
+std::string top5_text(double percent, std::int64_t classes);
+
 // A status line for countable work: done, total, rate, time left.
 class Progress {
  public:

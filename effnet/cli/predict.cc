@@ -62,6 +62,7 @@ class Predictor {
     if (!options.cam.empty()) make_folders(options.cam);
   }
 
+  std::optional<double> min_score() const { return min_score_; }
   // An unreadable file or a result that is not finite is stored as this image's error. Other errors end the command.
   PredictedImage run(const std::string& path) {
     PredictedImage predicted{.path = path, .error = {}, .answer = {}, .logits = options_.logits, .cam = {}};
@@ -170,7 +171,9 @@ PredictResult run_predict(const PredictOptions& o, const Globals& globals, Outpu
   ThreadPool pool(thread_count(globals));
   model::ModelHandle model = load_model(o.model, o.load, pool, out);
   Predictor predictor(o, model, pool);
-  PredictResult result{model.arch().name, std::string(model.weights_from()), images.size(), {}};
+  PredictResult result{model.arch().name, std::string(model.weights_from()), predictor.min_score(), images.size(), {}};
+  if (o.min_score == "auto")
+    out.say(fmt::format("--min-score auto: an answer with a score below {:.3f} is \"not sure\"", *result.min_score));
   if (reads_paths(o)) {
     PathList paths(STDIN_FILENO, "stdin");
     while (const std::optional<std::string> path = paths.next()) each(predictor.run(*path), result);
@@ -203,7 +206,10 @@ Json to_json(const PredictedImage& predicted) {
 Json to_json(const PredictResult& result) {
   Json images = Json::array();
   for (const PredictedImage& predicted : result.images) images.push_back(to_json(predicted));
-  return {{"model", result.model}, {"weights", result.weights}, {"images", std::move(images)}};
+  Json document{{"model", result.model}, {"weights", result.weights}};
+  if (result.min_score) document["min_score"] = *result.min_score;
+  document["images"] = std::move(images);
+  return document;
 }
 
 namespace {
@@ -270,6 +276,7 @@ Body declare_predict(CLI::App& command, const Globals& globals) {
       if (stream) {
         Json element = to_json(predicted);
         element["weights"] = so_far.weights;
+        if (so_far.min_score) element["min_score"] = *so_far.min_score;
         out.print_json_line(element);
         return;
       }

@@ -36,7 +36,8 @@ struct PredictedImage {
 
 struct PredictResult {
   std::string model, weights;
-  std::size_t total = 0;  // the number of images, with those in folders; with paths from stdin 1
+  std::optional<double> min_score = {};  // the threshold of --min-score, also that of "auto"; empty: not requested
+  std::size_t total = 0;                 // the number of images, with those in folders; with paths from stdin 1
   std::vector<PredictedImage> images;
 };
 

@@ -3,10 +3,12 @@
 #include <algorithm>
 #include <chrono>
 #include <filesystem>
+#include <iterator>
 #include <optional>
 
 #include "effnet/base/text.h"
 #include "effnet/cli/arguments.h"
+#include "effnet/cli/known_run.h"
 
 namespace effnet::cli {
 namespace {
@@ -37,6 +39,23 @@ void warn_corrupt(const std::vector<data::CorruptImage>& corrupt, Output& out) {
   for (std::size_t i = 0; i < std::min(corrupt.size(), kShown); ++i)
     out.warn(fmt::format("skipped {}: {}", in_quotes(corrupt[i].name), corrupt[i].why));
   if (corrupt.size() > kShown) out.warn(fmt::format("skipped {} more (--json lists all)", corrupt.size() - kShown));
+}
+
+// The number of evaluated images that MODEL's run has used; empty if MODEL is not from such a run.
+std::optional<std::int64_t> used_images(const ProbeCommandOptions& o, const transfer::ProbeSets& sets, ThreadPool& pool,
+                                        Output& out) {
+  const std::optional<KnownRun> run = find_known_run(o.model, o.load, out);
+  if (!run) return {};
+  std::vector<std::shared_ptr<const data::Dataset>> evaluated = sets.training;  // by cross-validation
+  if (sets.evaluation) evaluated = {sets.evaluation};
+  std::vector<data::ImageContent> contents;
+  for (const std::shared_ptr<const data::Dataset>& set : evaluated) {
+    Progress progress(out, "read", set->size());
+    std::vector<data::ImageContent> some =
+        data::read_contents(*set, pool, [&](std::int64_t done, std::int64_t) { progress.update(done); });
+    std::ranges::move(some, std::back_inserter(contents));
+  }
+  return count_used(*run, contents, o.data, out);
 }
 
 std::string name_of(const transfer::ProbeReport& report, std::int64_t class_index) {
@@ -71,8 +90,9 @@ ProbeResult run_probe(const ProbeCommandOptions& o, const Globals& globals, Outp
   model::ModelHandle model = load_model(o.model, o.load, pool, out);
   const Preprocessing rule = preprocessing_at(model, o.resolution);
   const transfer::ProbeSets sets = transfer::open_probe_sets({o.data, o.labels});
-  std::optional<Steps> steps(out);
   ProbeResult result;
+  result.used_images = used_images(o, sets, pool, out);
+  std::optional<Steps> steps(out);
   result.report = transfer::run_probe(sets, model, pool,
                                       {.embed = {.preprocessing = rule,
                                                  .flip = !o.no_flip,
@@ -124,14 +144,16 @@ Json to_json(const ProbeResult& result) {
                 {"skipped", std::move(skipped)},
                 {"seconds", result.seconds}};
   if (!result.path.empty()) document["path"] = result.path;
+  if (result.used_images) document["used_images"] = *result.used_images;
   return document;
 }
 
 std::string to_text(const ProbeResult& result) {
   const transfer::ProbeReport& report = result.report;
-  std::string text = fmt::format(
-      "linear probe: top-1 {:.2f} % (95 % interval {:.2f} to {:.2f}), top-5 {:.2f} %, mean per class {:.2f} %\n",
-      report.top1, 100 * report.interval.low, 100 * report.interval.high, report.top5, report.mean_per_class);
+  std::string text =
+      fmt::format("linear probe: top-1 {:.2f} % (95 % interval {:.2f} to {:.2f}){}, mean per class {:.2f} %\n",
+                  report.top1, 100 * report.interval.low, 100 * report.interval.high,
+                  top5_text(report.top5, std::ssize(report.classes)), report.mean_per_class);
   const std::string evaluated = report.evaluated_on == "cross_validation"
                                     ? std::string("by cross-validation, because there are no other labelled images")
                                     : fmt::format("on {} {} images", grouped(report.images), report.evaluated_on);

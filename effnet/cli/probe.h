@@ -2,6 +2,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 
 #include "effnet/cli/load.h"
@@ -21,6 +22,7 @@ struct ProbeResult {
   std::string weights, path;  // path: the saved model file; empty: not saved
   std::string folder;
   double seconds = 0;
+  std::optional<std::int64_t> used_images = {};  // of MODEL's run (known_run.h); empty: MODEL is not from such a run
 };
 ProbeResult run_probe(const ProbeCommandOptions& o, const Globals& globals, Output& out);
 Json to_json(const ProbeResult& result);

@@ -14,6 +14,7 @@
 #include "effnet/base/text.h"
 #include "effnet/cli/arguments.h"
 #include "effnet/cli/version.h"
+#include "effnet/cli/wrong_usage.h"
 #include "effnet/kernels/isa.h"
 
 namespace effnet::cli {
@@ -33,14 +34,6 @@ void add_footers(CLI::App& app) {
   }
 }
 
-// `command`: "effnet", or a command with sub-commands, "effnet search".
-Error unknown_command(std::string_view command, std::string_view word, const std::vector<std::string>& names) {
-  const auto near = nearest(word, names);
-  return usage_error("unknown command (got {}, expected {})", in_quotes(word), one_of(names))
-      .with_hint(near ? fmt::format("did you mean {} {}?", command, *near)
-                      : fmt::format("{} --help lists the commands", command));
-}
-
 // Rejects planned and unknown commands. Called before the parser, which would only report "not expected".
 void check_command_name(const std::vector<std::string>& words, const Program& program) {
   if (words.empty()) return;
@@ -55,30 +48,6 @@ void check_command_name(const std::vector<std::string>& words, const Program& pr
     }
   }
   if (std::ranges::find(names, words[0]) == names.end()) throw unknown_command("effnet", words[0], names);
-}
-
-// The error of the command line. CLI11's messages name the option, but not always what was expected. So the hint names
-// --help of the command that was given, "effnet search run --help".
-Error from_parser(const CLI::ParseError& error, const CLI::App& app) {
-  const CLI::App* command = &app;
-  std::string name = app.get_name();
-  for (auto parsed = command->get_subcommands(); !parsed.empty(); parsed = command->get_subcommands()) {
-    command = parsed.back();
-    name += " " + command->get_name();
-  }
-  if (command != &app && command->get_require_subcommand_min() > 0 &&
-      dynamic_cast<const CLI::RequiredError*>(&error) != nullptr) {
-    std::vector<std::string> names;
-    for (const CLI::App* one : command->get_subcommands([](const CLI::App*) { return true; }))
-      names.push_back(one->get_name());
-    const std::vector<std::string> words = app.remaining();
-    if (!words.empty()) return unknown_command(name, words.front(), names).in(name);
-    return usage_error("{}: no command (got none, expected {})", name, one_of(names))
-        .with_hint(fmt::format("{} --help lists the commands", name));
-  }
-  std::string text = error.what();
-  std::replace(text.begin(), text.end(), '\n', ' ');
-  return usage_error("wrong usage: {}", text).with_hint(fmt::format("{} --help shows what is expected", name));
 }
 
 // An empty value would otherwise mean the same as an option that is not given.
@@ -178,7 +147,7 @@ int run_program(int argc, char** argv, const Program& program, Output& out) {
         out.print(text.str());
         return 0;
       }
-      throw from_parser(error, app);
+      throw wrong_usage(app, error, {argv + 1, argv + argc});
     }
     check_no_empty_value(app);
     out.set_quiet(globals.quiet);

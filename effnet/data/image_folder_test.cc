@@ -43,6 +43,15 @@ class ImageFolder : public testing::Test {
   std::string csv_error(const std::string& text, const ClassNames& names) {
     return message([&] { read_labelled_folder(root(), aside("l.csv", text), names, {}); });
   }
+  std::string csv_hint(const std::string& text, const ClassNames& names) {
+    try {
+      read_labelled_folder(root(), aside("l.csv", text), names, {});
+    } catch (const Error& e) {
+      EXPECT_THAT(e.what(), HasSubstr("does not exist"));
+      return e.hint();
+    }
+    return "no error";
+  }
 
  private:
   static std::string message(const std::function<void()>& work) {
@@ -221,6 +230,18 @@ TEST_F(ImageFolder, ReadsCsvDialects) {
   EXPECT_THAT(csv_error("a.jpg,n01\na.jpg,n02\n", kAnimals), HasSubstr("l.csv:2: 'a.jpg' has two classes"));
   EXPECT_THAT(csv_error("a.jpg,\"n01\n", kAnimals), HasSubstr("the closing quote is missing"));
   EXPECT_THAT(csv_error(std::string("\xff\xfe") + "a", kAnimals), HasSubstr("UTF-16"));
+}
+
+TEST_F(ImageFolder, HintsForUsualMistakesInACsv) {
+  for (const char* file : {"a.jpg", "b.jpg", "sub/c.png"}) touch(file);
+  const ClassNames pets{.classes = 2, .ids = {}, .labels = {"cat", "dog"}}, own;
+  for (const ClassNames& names : {pets, own}) {
+    EXPECT_THAT(csv_hint("class,file\ncat,a.jpg\ndog,b.jpg\n", names), HasSubstr("the columns are swapped"));
+    EXPECT_THAT(csv_hint("file,class,note\na.jpg,cat,x\nb.jpg,dog,y\n", names), HasSubstr("'file,class,split'"));
+    EXPECT_THAT(csv_hint("file,class\na,cat\nb,dog\n", names), HasSubstr("with its extension: 'a.jpg'"));
+    EXPECT_THAT(csv_hint("file,class\na.jpg,cat\nb.jpg,dog\nsub/c,dog\n", names), HasSubstr("extension: 'c.png'"));
+    EXPECT_EQ(csv_hint("file,class\na.jpg,cat\nb.jpg,dog\nz.jpg,dog\n", names), "") << "no usual mistake";
+  }
 }
 
 TEST_F(ImageFolder, RejectsNamesThatAModelFileCannotStore) {

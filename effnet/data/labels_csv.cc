@@ -96,6 +96,25 @@ LabelKind take_header(Table& table, const fs::path& folder, const ClassNames& na
   }
 }
 
+// The error for a line whose file does not exist. Usual mistakes get a hint.
+Error missing_file(const fs::path& folder, const Row& row, const std::string& where) {
+  const fs::path path = folder / row.file;
+  const Error error = input_error("{}: {} does not exist", where, in_quotes(path.string()));
+  if (is_image_name(row.label) && file_exists(folder / row.label))
+    return error.with_hint("the columns are swapped: write the file first, then the class");
+  if (const std::size_t comma = row.file.find(','); comma != std::string::npos && !row.part) {
+    if (file_exists(folder / row.file.substr(0, comma)))
+      return error.with_hint("a line has two columns, 'file,class'; three need the first line 'file,class,split'");
+  }
+  std::error_code ignored;
+  for (const fs::directory_entry& entry : fs::directory_iterator(path.parent_path(), ignored)) {
+    if (entry.path().stem() == path.filename() && is_image_name(entry.path()))
+      return error.with_hint(
+          fmt::format("write the name with its extension: {}", in_quotes(entry.path().filename().string())));
+  }
+  return error;
+}
+
 // Returns the absolute path, so that different spellings of a path in the list are equal.
 fs::path absolute_path(const fs::path& path) {
   std::error_code ignored;
@@ -140,7 +159,7 @@ ImageSet listed_images(const fs::path& folder, const fs::path& csv, const std::v
   for (std::size_t i = 0; i < rows.size(); ++i) {
     check_interrupt();
     const fs::path path = folder / rows[i].file;
-    if (!file_exists(path)) throw input_error("{}: {} does not exist", list.where(i), in_quotes(path.string()));
+    if (!file_exists(path)) throw missing_file(folder, rows[i], list.where(i));
     const auto [other, added] = listed.emplace(absolute_path(path), i);
     const Row& before = rows[other->second];
     if (added) {
@@ -192,6 +211,10 @@ ImageSet read_labelled_folder(const fs::path& folder, const fs::path& csv, const
                  .where = [&](std::size_t i) { return fmt::format("{}:{}", csv.string(), rows[i].line); },
                  .what = "a label"};
   for (const Row& row : rows) list.labels.push_back(row.label);
+  // With swapped or too many columns the classes would be unknown, which is the smaller part of the truth.
+  if (!file_exists(folder / rows.front().file)) {
+    if (const Error error = missing_file(folder, rows.front(), list.where(0)); !error.hint().empty()) throw error;
+  }
   const ClassNames names = given.classes == 0 ? own_classes(list, rows) : given;
   ClassAssignment assignment = match_labels(list, names, extra);
   ImageSet set = listed_images(folder, csv, rows, assignment.classes, list);

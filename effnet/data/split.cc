@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <cmath>
+#include <optional>
 
 #include "effnet/base/error.h"
 #include "effnet/base/text.h"
@@ -119,8 +120,7 @@ Split split_by_content(const Dataset& set, const std::vector<ImageContent>& cont
   check_split_options(options);
   Split split;
   split.parts.resize(contents.size(), Part::train);
-  std::int64_t mixed = 0;
-  const std::vector<std::vector<Unit>> classes = units_of_classes(set, contents, groups, options.seed, mixed);
+  const std::vector<std::vector<Unit>> classes = units_of_classes(set, contents, groups, options.seed, split.mixed);
   std::int64_t moved = 0;
   std::vector<std::string> lacking;  // classes without an image of val or test
   for (std::size_t c = 0; c < classes.size(); ++c) {
@@ -136,11 +136,6 @@ Split split_by_content(const Dataset& set, const std::vector<ImageContent>& cont
         split.parts[static_cast<std::size_t>(image)] = i < counts.test ? Part::test : Part::val;
     }
   }
-  if (mixed > 0) {
-    split.notes.push_back(fmt::format(
-        "{} {} of near-duplicates with different labels: put into train, because at least one label of each is wrong",
-        mixed, mixed == 1 ? "group" : "groups"));
-  }
   if (moved > 0) {
     split.notes.push_back(fmt::format(
         "in {} of {} classes some images were moved, so that each part has enough of them", moved, classes.size()));
@@ -150,6 +145,36 @@ Split split_by_content(const Dataset& set, const std::vector<ImageContent>& cont
                                       lacking.size() == 1 ? "class has" : "classes have", listed(lacking)));
   }
   return split;
+}
+
+std::string uneven_note(const Dataset& set, const std::vector<Part>& parts) {
+  constexpr std::int64_t kFewest = 5;       // images of a class that is compared
+  constexpr double kMostDifference = 0.25;  // between the fractions of val and test together
+  struct Class {
+    std::int64_t train = 0, val = 0, test = 0;
+    std::int64_t total() const { return train + val + test; }
+    double held_out() const { return static_cast<double>(val + test) / static_cast<double>(total()); }
+  };
+  std::vector<Class> classes(set.classes().size());
+  for (std::size_t i = 0; i < parts.size(); ++i) {
+    Class& one = classes[static_cast<std::size_t>(set.label(static_cast<std::int64_t>(i)))];
+    ++(parts[i] == Part::train ? one.train : parts[i] == Part::val ? one.val : one.test);
+  }
+  std::optional<std::size_t> least, most;
+  for (std::size_t c = 0; c < classes.size(); ++c) {
+    if (classes[c].total() < kFewest) continue;
+    if (!least || classes[c].held_out() < classes[*least].held_out()) least = c;
+    if (!most || classes[c].held_out() > classes[*most].held_out()) most = c;
+  }
+  if (!least || classes[*most].held_out() - classes[*least].held_out() <= kMostDifference) return {};
+  const auto counts = [&](std::size_t c) {
+    return fmt::format("{} has {} for train, {} for val and {} for test", in_quotes(set.classes()[c]),
+                       count_of(classes[c].train, "image"), classes[c].val, classes[c].test);
+  };
+  return fmt::format(
+      "the classes are divided unevenly: {}, {}. The content of an image decides its part, and images that look the "
+      "same stay together, so small classes are not divided exactly",
+      counts(*least), counts(*most));
 }
 
 }  // namespace effnet::data

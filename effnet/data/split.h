@@ -17,7 +17,8 @@ struct SplitOptions {
 
 struct Split {
   std::vector<Part> parts;         // by index
-  std::vector<std::string> notes;  // what a user should know, one sentence each
+  std::int64_t mixed = 0;          // groups with images of several classes
+  std::vector<std::string> notes;  // what else a user should know, one sentence each
 };
 
 void check_split_options(const SplitOptions& options);  // throws Error(usage) if an option is out of range
@@ -50,5 +51,9 @@ void check_split_options(const SplitOptions& options);  // throws Error(usage) i
 // Throws Error(usage) if an option is out of range.
 Split split_by_content(const Dataset& set, const std::vector<ImageContent>& contents, const ImageGroups& groups,
                        const SplitOptions& options);
+
+// Explains a split_by_content() in which val and test together are a much larger part of one class than of another one
+// (by more than 0.25; classes of at least 5 images). Empty if there are no such classes.
+std::string uneven_note(const Dataset& set, const std::vector<Part>& parts);
 
 }  // namespace effnet::data

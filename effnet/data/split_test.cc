@@ -13,7 +13,6 @@
 namespace effnet::data {
 namespace {
 
-using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::IsEmpty;
 
@@ -135,7 +134,24 @@ TEST(Split, DoubtfulImagesAreForTraining) {
     all[3].why = "cut off";
     const Split split = split_by_content(Labels(labels), all, {{0, 25}}, {.seed = seed});
     for (const std::size_t i : {0, 3, 25}) EXPECT_EQ(split.parts[i], Part::train);
-    EXPECT_THAT(split.notes.front(), HasSubstr("1 group of near-duplicates with different labels"));
+    EXPECT_EQ(split.mixed, 1);
+  }
+}
+
+// 25 images of each of two classes. Five groups of a class are always 3 of train, 1 of val and 1 of test.
+TEST(Split, ANoteExplainsAnUnevenDivision) {
+  std::vector<std::int64_t> labels(50);
+  for (std::size_t i = 25; i < 50; ++i) labels[i] = 1;
+  const Labels set(labels);
+  ImageGroups groups(6);
+  for (std::int64_t i = 0; i < 21; ++i) groups[0].push_back(i);  // with the images 21 to 24: 2 or 22 of 25 held out
+  for (std::int64_t i = 25; i < 50; ++i) groups[static_cast<std::size_t>(i / 5 - 4)].push_back(i);  // 10 of 25
+  ImageGroups even(10);
+  for (std::int64_t i = 0; i < 50; ++i) even[static_cast<std::size_t>(i / 5)].push_back(i);
+  for (std::uint64_t seed = 0; seed < 20; ++seed) {
+    const Split split = split_by_content(set, contents(50), groups, {.seed = seed});
+    EXPECT_THAT(uneven_note(set, split.parts), HasSubstr("'c1' has 15 images for train, 5 for val and 5 for test"));
+    EXPECT_EQ(uneven_note(set, split_by_content(set, contents(50), even, {.seed = seed}).parts), "");
   }
 }
 

@@ -15,6 +15,9 @@ struct PairedCounts {  // images by which model classified them correctly
   double difference() const;  // accuracy of b minus accuracy of a, -1..1; 0 if there are no images
 };
 
+// A difference with a smaller p-value is called clear.
+inline constexpr double kClearP = 0.05;
+
 // The two-sided p-value of McNemar's test (1947) in its exact form: if both models are equally accurate, each of the
 // only_a + only_b images belongs to either group with probability 1/2, so only_b is binomial. Twice the smaller tail,
 // at most 1. The exact form is used, not mid-p: its false alarm rate never exceeds the level, for any number of images.

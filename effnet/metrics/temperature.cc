@@ -93,6 +93,28 @@ std::vector<ScoredPrediction> scored(const LabelledLogits& images, double temper
   return predictions;
 }
 
+double calibrated_temperature(const LabelledLogits& images) {
+  const auto count = static_cast<double>(images.labels.size());
+  double low = std::pow(fit_temperature(images), count / (count + kPriorImages)), high = kMaxTemperature;
+  const auto too_sure = [&](double temperature) {
+    const Calibration all = calibrate(scored(images, temperature));
+    return all.confidence > (all.accuracy * count + 1) / (count + 2);
+  };
+  if (!too_sure(low)) return low;
+  for (int i = 0; i < 40; ++i) {  // the confidence falls with the temperature
+    const double middle = std::sqrt(low * high);
+    (too_sure(middle) ? low : high) = middle;
+  }
+  return high;
+}
+
+std::int64_t images_for(double target) {
+  EFFNET_CHECK(target >= 0 && target < 1);
+  std::int64_t images = 0;
+  while (wilson_95(images, images).low < target) ++images;
+  return images;
+}
+
 MinScore choose_min_score(const std::vector<ScoredPrediction>& predictions, double target) {
   std::vector<ScoredPrediction> sorted;
   for (const ScoredPrediction& one : predictions) {

@@ -30,9 +30,27 @@ double nll_at(const LabelledLogits& images, double temperature);
 // images x classes logits and labels within range.
 double fit_temperature(const LabelledLogits& images);
 
+// The number of images that the temperature 1 counts like in calibrated_temperature(). In a usual network ln T is
+// between -0.5 and 0.5, which is a prior with the precision 1 / 0.5^2 = 4. One image has about 0.2 of this precision:
+// the second derivative of its NLL with respect to ln T is p (1 - p) ln^2(p / (1 - p)) for two classes, 0.15 at p =
+// 0.7, 0.43 at 0.9 and 0.21 at 0.99. So the prior counts like 4 / 0.2 = 20 images.
+inline constexpr double kPriorImages = 20;
+
+// The temperature for the scores of new images, fitted on n images:
+//   1. T = fit_temperature() ^ (n / (n + kPriorImages)): between 1 and the fitted temperature. With few images the
+//      fitted one is extreme, because all of them may be classified correctly by chance: 0.255 from 13 images becomes
+//      0.58.
+//   2. T is increased until the mean confidence is at most (right + 1) / (n + 2), the accuracy by Laplace's rule of
+//      succession, but not above kMaxTemperature. Otherwise n right images of n would give scores near 100 %.
+// For 0 images the result is 1. Requires and throws what fit_temperature() does.
+double calibrated_temperature(const LabelledLogits& images);
+
 // The softmax of logits / temperature as predictions, for calibrate() and choose_min_score(). Among equal logits the
 // class with the smallest index is predicted.
 std::vector<ScoredPrediction> scored(const LabelledLogits& images, double temperature);
+
+// The accuracy that the answers above a model's min_score should have.
+inline constexpr double kSureAccuracy = 0.95;
 
 struct MinScore {
   double min_score = 0;  // a prediction with this score or a higher one is accepted
@@ -42,10 +60,14 @@ struct MinScore {
   bool reaches = false;  // whether interval.low reaches the target
 };
 
+// The number of images without a mistake whose wilson_95 interval has a lower bound of at least `target` (0 to below
+// 1): 73 for 0.95.
+std::int64_t images_for(double target);
+
 // Returns the smallest min_score for which the 95 % interval of the accepted images' accuracy (wilson_95) has a lower
 // bound of at least `target` (0..1). If no score reaches the target, returns the one with the highest lower bound; of
 // equal ones the smallest. Candidates are the images' confidences, and 0, which accepts all images. Images with a
 // confidence that is not finite are skipped; without images the result is the default.
-MinScore choose_min_score(const std::vector<ScoredPrediction>& predictions, double target = 0.95);
+MinScore choose_min_score(const std::vector<ScoredPrediction>& predictions, double target = kSureAccuracy);
 
 }  // namespace effnet::metrics

@@ -56,6 +56,31 @@ TEST(Temperature, RefusesLogitsThatAreNotFinite) {
   EXPECT_THROW(nll_at({2, {}, {}}, 1), Error);
 }
 
+// `right` images of class 0 and `wrong` ones of class 1, all with the logits (z, 0): fit_temperature() gives
+// z / ln(right / wrong), and kMinTemperature without a wrong one.
+double calibrated(float z, std::size_t right, std::size_t wrong) {
+  std::vector<float> logits;
+  std::vector<std::int64_t> labels(right, 0);
+  labels.insert(labels.end(), wrong, 1);
+  for (std::size_t i = 0; i < labels.size(); ++i) logits.insert(logits.end(), {z, 0});
+  return calibrated_temperature({2, logits, labels});
+}
+
+TEST(CalibratedTemperature, FewImagesChangeTheScoresLittle) {
+  // The exponent is 13 / (13 + 20) for 13 images and 1000 / 1020 for 1000.
+  EXPECT_NEAR(calibrated(1, 13, 0), std::pow(kMinTemperature, 13.0 / 33), 1e-9);
+  EXPECT_NEAR(calibrated(1, 900, 100), std::pow(1 / std::log(9.0), 1000.0 / 1020), 1e-7);
+  EXPECT_EQ(calibrated_temperature({2, {}, {}}), 1);
+}
+
+TEST(CalibratedTemperature, TheMeanConfidenceIsAtMostThatOfLaplacesRule) {
+  // 13 of 13: (13 + 1) / (13 + 2) = 14 / 15, which is the confidence at z / T = ln 14.
+  EXPECT_NEAR(calibrated(3, 13, 0), 3 / std::log(14.0), 1e-9);
+  EXPECT_NEAR(calibrated(8, 100, 0), 8 / std::log(101.0), 1e-9);
+  EXPECT_NEAR(calibrated(3, 7, 3), 3 / std::log(2.0), 1e-9) << "8 / 12";
+  EXPECT_EQ(calibrated(100, 1, 1), kMaxTemperature) << "the limit of 1 / 2 cannot be reached";
+}
+
 TEST(Temperature, ScoredGivesSoftmaxProbabilities) {
   const std::vector<float> logits{2, 0, 1000, 1000};
   const std::vector<std::int64_t> labels{1, 0};
@@ -82,6 +107,13 @@ TEST(MinScore, IsTheSmallestScoreThatReachesTheTarget) {
   EXPECT_DOUBLE_EQ(chosen.coverage, 0.81);
   EXPECT_EQ(chosen.accuracy, 1);
   EXPECT_NEAR(chosen.interval.low, 81 / (81 + 3.841459), 1e-6);
+}
+
+TEST(MinScore, ATargetNeedsImages) {
+  // n / (n + 3.8415) >= target, so n >= 3.8415 target / (1 - target).
+  EXPECT_EQ(images_for(0.95), 73);
+  EXPECT_EQ(images_for(0.5), 4);
+  EXPECT_EQ(images_for(0), 0);
 }
 
 TEST(MinScore, AcceptsAllImagesIfTheyReachTheTarget) {

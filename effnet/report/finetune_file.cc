@@ -1,6 +1,11 @@
 #include "effnet/report/finetune_file.h"
 
+#include <cmath>
+
 #include "effnet/base/file.h"
+#include "effnet/base/text.h"
+#include "effnet/metrics/paired.h"
+#include "effnet/metrics/temperature.h"
 #include "effnet/report/json_fields.h"
 
 namespace effnet::report {
@@ -9,8 +14,8 @@ namespace {
 constexpr std::size_t kMaxBytes = std::size_t{64} << 20;
 constexpr double kMaxSeconds = 1e12, kMaxNumber = 1e300;
 
-std::optional<metrics::Interval> interval(const JsonFields& fields) {
-  const auto percent = fields.range("interval", 0, 100);
+std::optional<metrics::Interval> interval(const JsonFields& fields, const char* key = "interval") {
+  const auto percent = fields.range(key, 0, 100);
   if (!percent) return {};
   return metrics::Interval{percent->first / 100, percent->second / 100};
 }
@@ -40,13 +45,22 @@ FinetuneProbe probe_of(const JsonFields& fields) {
           .knn_top1 = fields.number("knn_top1", 0, 100),
           .l2 = fields.number("l2", 0, kMaxNumber),
           .seconds = fields.number("seconds", 0, kMaxSeconds),
-          .interval = interval(fields)};
+          .interval = interval(fields),
+          .test_top1 = fields.number("test_top1", 0, 100),
+          .test_p = fields.number("test_p", 0, 1),
+          .test_interval = interval(fields, "test_interval")};
 }
 
 FinetuneCalibration calibration_of(const JsonFields& fields) {
-  return {.temperature = fields.number("temperature", 1e-6, 1e6).value_or(1),
-          .min_score = fields.number("min_score", 0, 1),
-          .coverage = fields.number("coverage", 0, 1)};
+  FinetuneCalibration calibration{.temperature = fields.number("temperature", 1e-6, 1e6).value_or(1),
+                                  .min_score = fields.number("min_score", 0, 1),
+                                  .coverage = fields.number("coverage", 0, 1),
+                                  .images = fields.count("images").value_or(0),
+                                  .accepted = fields.count("accepted").value_or(0),
+                                  .right = fields.count("right").value_or(0)};
+  if (calibration.right > calibration.accepted || calibration.accepted > calibration.images)
+    throw fields.wrong("right", calibration.right, "right <= accepted <= images");
+  return calibration;
 }
 
 FinetuneResult result_of(const JsonFields& fields) {
@@ -113,18 +127,26 @@ std::string finetune_text(const FinetuneFile& file) {
                      {"interval", to_json(probe->interval)},
                      {"knn_top1", to_json(probe->knn_top1)},
                      {"l2", to_json(probe->l2)},
-                     {"seconds", to_json(probe->seconds)}};
+                     {"seconds", to_json(probe->seconds)},
+                     {"test_top1", to_json(probe->test_top1)},
+                     {"test_interval", to_json(probe->test_interval)},
+                     {"test_p", to_json(probe->test_p)}};
   }
   json["plan"] = Json::array();
   for (const FinetuneChoice& one : file.plan)
     json["plan"].push_back({{"setting", one.setting}, {"value", one.value}, {"why", one.why}});
   json["trial_s"] = file.trial_s;
   json["trial_top1"] = to_json(file.trial_top1);
+  json["trial_interval"] = to_json(file.trial_interval);
   json["final_epochs"] = file.final_epochs;
   if (const auto& calibration = file.calibration) {
     json["calibration"] = {{"temperature", calibration->temperature},
                            {"min_score", to_json(calibration->min_score)},
-                           {"coverage", to_json(calibration->coverage)}};
+                           {"coverage", to_json(calibration->coverage)},
+                           {"images", calibration->images},
+                           {"accepted", calibration->accepted},
+                           {"right", calibration->right},
+                           {"interval", to_json(std::optional(calibration->interval()))}};
   }
   if (file.result) json["result"] = to_json(*file.result);
   json["warnings"] = file.warnings;
@@ -153,11 +175,43 @@ FinetuneFile parse_finetune(std::string_view text, std::string_view source) {
   file.spent_s = fields.number("spent_s", 0, kMaxSeconds).value_or(0);
   file.trial_s = fields.number("trial_s", 0, kMaxSeconds).value_or(0);
   file.trial_top1 = fields.number("trial_top1", 0, 100);
+  file.trial_interval = interval(fields, "trial_interval");
   file.final_epochs = fields.number("final_epochs", 0, kMaxNumber).value_or(0);
   if (const auto calibration = fields.object("calibration")) file.calibration = calibration_of(*calibration);
   if (const auto result = fields.object("result")) file.result = result_of(*result);
   file.warnings = fields.texts("warnings");
   return file;
+}
+
+std::string support_text(const FinetuneCalibration& calibration) {
+  if (calibration.images == 0) return {};
+  if (calibration.accepted == 0)
+    return fmt::format("none of the {} is above it, so the accuracy above it is unknown",
+                       count_of(calibration.images, "validation image"));
+  const metrics::Interval interval = calibration.interval();
+  const double promised = 100 * metrics::kSureAccuracy;
+  std::string text =
+      fmt::format("{} of the {} above it {} right, which supports {:.1f} % (95 % interval {:.1f} to {:.1f})",
+                  grouped(calibration.right), count_of(calibration.accepted, "validation image"),
+                  calibration.right == 1 ? "is" : "are", 100 * interval.low, 100 * interval.low, 100 * interval.high);
+  if (interval.low >= metrics::kSureAccuracy) return text;
+  const std::int64_t needed = metrics::images_for(metrics::kSureAccuracy);
+  text += fmt::format(", not {:g} %", promised);
+  if (calibration.accepted < needed)
+    text += fmt::format(": {:g} % needs at least {} such images without a mistake", promised, needed);
+  return text;
+}
+
+std::string gain_text(const FinetuneFile& file) {
+  if (file.final_epochs <= 0 || !file.probe || !file.probe->test_top1 || !file.result || !file.result->engine_top1)
+    return {};
+  const double points = *file.result->engine_top1 - *file.probe->test_top1, p = file.probe->test_p.value_or(1);
+  if (points == 0) return "fine-tuning and the linear probe are equally accurate on test";
+  const bool clear = p < metrics::kClearP;
+  return fmt::format(
+      "fine-tuning is {}{} accurate than the linear probe{} by {:.1f} percentage points on test{} (p = {:.2g})",
+      clear ? "clearly " : "", points > 0 ? "more" : "less", clear ? "," : "", std::abs(points),
+      clear ? "" : ", but this may be chance", p);
 }
 
 FinetuneFile read_finetune(const std::filesystem::path& file) { return parse_finetune(read_text(file), file.string()); }

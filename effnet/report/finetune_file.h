@@ -35,6 +35,10 @@ struct FinetuneSplit {
 struct FinetuneProbe {
   std::optional<double> val_top1, knn_top1, l2, seconds;
   std::optional<metrics::Interval> interval;  // of val_top1; 0..1
+  // On the test images: the probe that was trained on the same images as the measured network. p: of McNemar's test of
+  // the two (metrics/paired.h).
+  std::optional<double> test_top1 = {}, test_p = {};
+  std::optional<metrics::Interval> test_interval = {};
 };
 
 struct FinetuneChoice {  // of a setting, with the reason
@@ -43,8 +47,19 @@ struct FinetuneChoice {  // of a setting, with the reason
 
 struct FinetuneCalibration {
   double temperature = 1;
-  std::optional<double> min_score, coverage;  // 0..1
+  std::optional<double> min_score = {}, coverage = {};  // 0..1
+  // Validation images, those of them with a score of at least min_score, and those of these that were right. images =
+  // 0: unknown.
+  std::int64_t images = 0, accepted = 0, right = 0;
+
+  metrics::Interval interval() const {
+    return metrics::wilson_95(right, accepted);
+  }  // of the accepted images' accuracy
 };
+// How far the validation images support that kSureAccuracy (metrics/temperature.h) of the answers above min_score are
+// right: a clause such as "20 of the 20 validation images above it are right, which supports 83.9 % ...". Empty if the
+// numbers are unknown.
+std::string support_text(const FinetuneCalibration& calibration);
 
 struct FinetuneResult {
   struct WorstClass {
@@ -71,12 +86,17 @@ struct FinetuneFile {
   std::optional<double> budget_s = {};
   double spent_s = 0;                     // by the processes that are finished
   std::optional<double> trial_top1 = {};  // of the trial on val, percent
-  double trial_s = 0;                     // time budget of the trial; 0: no trial
-  double final_epochs = 0;                // of the run of the model; 0: the linear probe is the result
+  std::optional<metrics::Interval> trial_interval = {};
+  double trial_s = 0;       // time budget of the trial; 0: no trial
+  double final_epochs = 0;  // of the run of the model; 0: the linear probe is the result
   std::optional<FinetuneCalibration> calibration = {};
   std::optional<FinetuneResult> result = {};
   std::vector<std::string> warnings = {};
 };
+
+// What fine-tuning gained on test over the linear probe: "fine-tuning is clearly more accurate than the linear probe,
+// by 5.0 percentage points on test (p = 0.012)". Empty if the probe is the result, or if the numbers are unknown.
+std::string gain_text(const FinetuneFile& file);
 
 // Throws Error(input) with the path of the wrong field ("finetune.json: data.images: wrong value (got ...)"), if the
 // text is not a JSON object or has more than 64 MiB, and for another version than 1.

@@ -81,14 +81,15 @@ std::string_view verdict(const metrics::Calibration& c) {
 std::string temperature_text(const FinetuneCalibration& fitted) {
   std::string out = fmt::format(
       "The temperature {:.3f} was fitted on the validation images. <code>effnet predict</code> divides the logits by "
-      "it, "
-      "which changes the confidence but not the predicted class.",
+      "it, which changes the confidence but not the predicted class.",
       fitted.temperature);
   if (fitted.min_score) {
     out += fmt::format(" <code>--min-score auto</code> answers \"not sure\" below a confidence of {:.1f} %",
                        100 * *fitted.min_score);
     if (fitted.coverage) out += fmt::format(", and answers {:.1f} % of the validation images", 100 * *fitted.coverage);
     out += ".";
+    if (const std::string support = support_text(fitted); !support.empty())
+      out += fmt::format(" Of the answers above the threshold, 95 % should be right: {}.", support);
   }
   return out;
 }

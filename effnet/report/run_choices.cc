@@ -29,14 +29,19 @@ std::string probe_table(const RunFacts& run) {
   if (const std::optional<BestEpoch> best = best_epoch(run))
     rows += accuracy_row("fine-tuned network, best epoch", best->top1, {}, "validation");
   if (const std::optional<double> trial = run.finetune->trial_top1)
-    rows += accuracy_row("fine-tuned network (trial)", *trial, {}, "validation");
+    rows += accuracy_row("fine-tuned network (trial)", *trial, run.finetune->trial_interval, "validation");
+  if (probe.test_top1)
+    rows += accuracy_row("linear probe", *probe.test_top1, probe.test_interval, "test, used by no choice");
   if (const std::optional<ShownAccuracy> shown = shown_accuracy(run); shown && shown->is_unseen)
     rows += accuracy_row("fine-tuned network", shown->top1, shown->interval, "test, used by no choice");
-  return "<h3>Probe and fine-tuned network</h3>\n" +
-         guide(
-             "The linear probe trains only a new classifier on the features of the published weights. Compare it with "
-             "the fine-tuned network on the same images. If the probe is as good, a shorter run is enough. If both are "
-             "low, more images or correct labels help more than longer training.") +
+  std::string text =
+      "The linear probe trains only a new classifier on the features of the published weights. Compare it with the "
+      "fine-tuned network on the same images. If the probe is as good, a shorter run is enough. If both are low, more "
+      "images or correct labels help more than longer training.";
+  if (probe.val_top1 && *probe.val_top1 >= 100)
+    text += " The probe is right for all validation images, so they cannot show a gain of fine-tuning.";
+  if (const std::string gain = gain_text(*run.finetune); !gain.empty()) text += " Result: " + gain + ".";
+  return "<h3>Probe and fine-tuned network</h3>\n" + guide(text) +
          "<div class=\"scroll\"><table>\n<thead><tr><th class=\"text\">method</th><th>top-1</th><th>95 % interval</th>"
          "<th class=\"text\">images</th></tr></thead>\n<tbody>\n" +
          rows + "</tbody></table></div>\n";

@@ -1,6 +1,7 @@
 // The page of several runs: a table, curves in common charts, and the settings in which the runs differ.
 #include <algorithm>
 #include <cmath>
+#include <set>
 
 #include "effnet/base/text.h"
 #include "effnet/report/run_facts.h"
@@ -14,6 +15,15 @@ std::string cell(const std::string& text) { return fmt::format("<td>{}</td>", te
 const std::string kNone = "\xE2\x80\x93";
 
 std::string number_or_none(const std::optional<double>& value) { return value ? abbreviated(*value) : kNone; }
+
+bool same_images(const std::vector<Prediction>& a, const std::vector<Prediction>& b) {
+  const auto names = [](const std::vector<Prediction>& all) {
+    std::set<std::string> set;
+    for (const Prediction& one : all) set.insert(one.name);
+    return set;
+  };
+  return a.size() == b.size() && names(a) == names(b);
+}
 
 std::string accuracy_cells(const RunFacts& run) {
   const std::optional<ShownAccuracy> shown = shown_accuracy(run);
@@ -42,6 +52,33 @@ std::string table(const std::vector<RunFacts>& runs, const std::vector<std::stri
                        cell(epochs ? fmt::format("{:.4g}", *epochs) : fmt::format("{} so far", run.epochs.size())));
   }
   return out + "</tbody></table></div>\n";
+}
+
+// The names of the classes that a run's accuracy was measured on; empty if the run folder does not have them.
+std::set<std::string> classes_of(const RunFacts& run) {
+  std::set<std::string> names;
+  for (const ClassCounts& one : run.counts) names.insert(one.name);
+  return names;
+}
+
+// A warning about accuracies that are not of the same images, and so cannot be compared; empty if none is known.
+std::string different_images(const std::vector<RunFacts>& runs, const std::vector<std::string>& names) {
+  std::string classes, images;
+  for (std::size_t i = 1; i < runs.size(); ++i) {
+    const std::set<std::string> first = classes_of(runs[0]), other = classes_of(runs[i]);
+    if (!first.empty() && !other.empty() && first != other) classes += (classes.empty() ? "" : ", ") + names[i];
+    const auto count = [](const RunFacts& run) { return run.predictions ? run.predictions->size() : std::size_t{0}; };
+    if (count(runs[0]) > 0 && count(runs[i]) > 0 && !same_images(*runs[0].predictions, *runs[i].predictions))
+      images += (images.empty() ? "" : ", ") + names[i];
+  }
+  if (!classes.empty())
+    return note(fmt::format("The classes of {} are others than those of {}: their accuracies cannot be compared.",
+                            classes, names[0]));
+  if (images.empty()) return {};
+  return note(
+      fmt::format("The accuracy of {} was measured on other images than that of {}: the difference may be one of "
+                  "the images. effnet compare-models measures both models on the same images.",
+                  images, names[0]));
 }
 
 // Adds one line for each run that has values.
@@ -124,7 +161,7 @@ std::string comparison_report(const std::vector<ComparedRun>& runs, const std::v
       "<header>\n<h1>{} runs</h1>\n{}{}</header>", runs.size(),
       guide("If the 95 % intervals of two runs overlap much, the difference may be chance. <code>effnet compare-models"
             "</code> compares two models on the same images and is more exact."),
-      table(facts, names));
+      table(facts, names) + different_images(facts, names));
   return page(fmt::format("{} runs - effnet", runs.size()), head,
               {{"curves", "Curves", all_curves(facts, names)},
                {"settings", "Different settings", settings_table(settings, names)},

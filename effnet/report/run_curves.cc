@@ -113,6 +113,8 @@ std::string curves(const RunFacts& run) {
                 line_of(run, "averaged weights", 2, [](const auto& row) { return row.val_ema_top1; }),
                 line_of(run, "top-5", 3, [](const auto& row) { return row.val_top5; })};
   top1.lines[3].dashed = true;
+  // With at most 5 classes top-5 is always 100 %.
+  if (!run.classes.empty() && run.classes.size() <= 5) top1.lines.pop_back();
   // A ring marks the best epoch. It is on the line of the averaged weights if there is one, else on the validation
   // line, as EpochMetrics::score().
   double best = -INFINITY;

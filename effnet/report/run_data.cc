@@ -86,7 +86,7 @@ std::string pair_box(const Group& group, const Thumbnail& thumbnail) {
   std::string out = "<div class=\"pair\">";
   for (std::size_t i = 0; i < std::min(group.size(), kMaxGroupImages); ++i) {
     out += fmt::format("<div><div class=\"image\">{}</div><b>{}</b><div class=\"name\">{}</div></div>",
-                       image_of(thumbnail, group[i]->name), escaped(group[i]->class_name),
+                       image_of(group[i]->name, thumbnail, group[i]->name), escaped(group[i]->class_name),
                        escaped(shortened(group[i]->name, 120)));
   }
   if (group.size() > kMaxGroupImages) out += fmt::format("<div>and {} more</div>", group.size() - kMaxGroupImages);
@@ -143,7 +143,18 @@ std::string data_summary(const RunFacts& run, const Thumbnail& thumbnail) {
     out += broken_files(run.finetune->data.broken);
     out += duplicate_groups(run.finetune->data.duplicates);
   }
-  return out + near_duplicates(run.near_duplicates, thumbnail);
+  out += near_duplicates(run.near_duplicates, thumbnail);
+  if (run.finetune && run.finetune->data.images) {
+    std::string none;
+    const auto add = [&](bool is_empty, const char* what) {
+      if (is_empty) none += (none.empty() ? "" : ", ") + std::string(what);
+    };
+    add(run.finetune->data.broken.empty(), "files that cannot be read");
+    add(run.finetune->data.duplicates.empty(), "images with the same pixels");
+    add(run.near_duplicates.empty(), "images that look the same");
+    if (!none.empty()) out += note("None found: " + none + ".");
+  }
+  return out;
 }
 
 }  // namespace effnet::report

@@ -6,6 +6,7 @@
 #include <cmath>
 
 #include "effnet/base/file.h"
+#include "effnet/base/text.h"
 #include "effnet/base/toml.h"
 #include "effnet/report/json_fields.h"
 
@@ -36,6 +37,15 @@ void read_if_present(const fs::path& file, Read read, Result& result) {
   if (fs::exists(file)) result = read(file);
 }
 
+// The folder of an `effnet finetune` that has not begun its final run.
+Error no_final_run(const fs::path& folder, std::string_view missing) {
+  const fs::path trial = folder / "trial";
+  const bool has_trial = fs::exists(trial / "config.toml") && fs::exists(trial / "metrics.csv");
+  return input_error("{}: fine-tuning has not begun its final run (got no {})", folder.string(), missing)
+      .with_hint(has_trial ? fmt::format("effnet report {} shows its trial", in_shell(trial.string()))
+                           : std::string("a command that was stopped continues with --resume"));
+}
+
 }  // namespace
 
 RunFacts read_run(const fs::path& folder, const ReportParts& parts) {
@@ -43,6 +53,7 @@ RunFacts read_run(const fs::path& folder, const ReportParts& parts) {
     throw input_error("{}: not a run folder (no folder with this name exists)", folder.string());
   for (const char* file : {"config.toml", "metrics.csv"}) {
     if (fs::exists(folder / file)) continue;
+    if (fs::exists(folder / "finetune.json")) throw no_final_run(folder, file);
     throw input_error("{}: not a run folder ({} is missing; expected a folder that effnet train has written)",
                       folder.string(), file);
   }

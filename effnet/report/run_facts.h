@@ -34,7 +34,7 @@ struct RunFacts {
   nlohmann::ordered_json summary;  // an object; empty if there is no summary.json
   std::optional<std::vector<Prediction>> predictions;
   std::optional<FinetuneFile> finetune;
-  std::vector<LabelError> label_errors;
+  std::optional<std::vector<LabelError>> label_errors;  // empty: not searched, or not yet
   std::vector<NearDuplicate> near_duplicates;
   std::vector<std::string> classes;
   std::vector<ClassCounts> counts;
@@ -64,8 +64,8 @@ std::optional<BestEpoch> best_epoch(const RunFacts& run);
 // When the run began, "2026-11-29 12:00 UTC"; empty if it is unknown.
 std::string start_of(const RunFacts& run);
 
-// Each function returns a section's HTML. Those with "empty" in the comment return an empty text if the run has nothing
-// to show.
+// Each function returns a section's HTML. Those with "empty" in the comment return an empty text if the run cannot have
+// the section, for example because a file is missing. If something was searched and not found, the section says so.
 std::string headline(const RunFacts& run);
 std::string data_summary(const RunFacts& run, const Thumbnail& thumbnail);  // empty
 std::string choices(const RunFacts& run);                                   // empty
@@ -79,18 +79,18 @@ std::string augmented_views(const ReportParts& parts);                      // e
 std::string speed(const RunFacts& run, const std::optional<ModelSpeed>& measured);
 std::string configuration(const RunFacts& run);
 
-// "<img ...>" for a JPEG file, or "no image".
-std::string jpeg_image(const Jpeg& file);
+// "<img ...>" for a JPEG file, or "no image". `alt`: a text for people who do not see the image.
+std::string jpeg_image(const Jpeg& file, std::string_view alt);
 // jpeg_image() of provider(arguments...). The report is made even if an image is missing or corrupt: Error(input)
 // counts as no image.
 template <class Provider, class... Arguments>
-std::string image_of(const Provider& provider, const Arguments&... arguments) {
-  if (!provider) return jpeg_image({});
+std::string image_of(std::string_view alt, const Provider& provider, const Arguments&... arguments) {
+  if (!provider) return jpeg_image({}, alt);
   try {
-    return jpeg_image(provider(arguments...));
+    return jpeg_image(provider(arguments...), alt);
   } catch (const Error& error) {
     if (error.code() != ErrorCode::input) throw;
-    return jpeg_image({});
+    return jpeg_image({}, alt);
   }
 }
 

@@ -13,6 +13,7 @@ constexpr std::string_view kMetricsHeader =
     "epoch,step,lr,train_loss,train_top1,val_loss,val_top1,val_top5,val_ema_top1,images_per_second\n";
 constexpr std::string_view kPredictionsHeader = "name,label,predicted,confidence,of_label\n";
 constexpr std::string_view kCalibratedColumns[] = {"calibrated_confidence", "calibrated_of_label"};
+constexpr std::string_view kNameColumns = ",label_name,predicted_name";
 constexpr std::int64_t kMaxInteger = std::numeric_limits<std::int64_t>::max();
 
 std::string_view without_newline(std::string_view line) { return line.substr(0, line.size() - 1); }
@@ -54,17 +55,20 @@ std::vector<EpochMetrics> read_metrics(const std::filesystem::path& file) {
   return parse_metrics(read_text(file), file.string());
 }
 
-std::string predictions_text(const std::vector<Prediction>& predictions) {
+std::string predictions_text(const std::vector<Prediction>& predictions, const std::vector<std::string>& classes) {
   const bool calibrated = !predictions.empty() && std::ranges::all_of(predictions, [](const Prediction& one) {
     return one.calibrated.has_value();
   });
   std::string text(kPredictionsHeader);
   if (calibrated) text.insert(text.size() - 1, fmt::format(",{},{}", kCalibratedColumns[0], kCalibratedColumns[1]));
+  if (!classes.empty()) text.insert(text.size() - 1, kNameColumns);
+  const auto name_of = [&](std::int64_t index) { return csv_field(classes.at(static_cast<std::size_t>(index))); };
   for (const Prediction& one : predictions) {
     text += fmt::format("{},{},{},{},{}", csv_field(one.name), one.label, one.predicted, shortest(one.confidence),
                         shortest(one.of_label));
     if (calibrated)
       text += fmt::format(",{},{}", shortest(one.calibrated->confidence), shortest(one.calibrated->of_label));
+    if (!classes.empty()) text += fmt::format(",{},{}", name_of(one.label), name_of(one.predicted));
     text += "\n";
   }
   return text;

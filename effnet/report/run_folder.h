@@ -35,7 +35,8 @@ std::vector<EpochMetrics> parse_metrics(std::string_view text, std::string_view 
 // A line of predictions.csv (name,label,predicted,confidence,of_label): the prediction of the saved model for one
 // evaluated image. A name with a comma, a quote or a line end is quoted; all bytes except 0 are preserved. If a
 // temperature was fitted (Guo et al. 2017), two more columns have the probabilities of softmax(logits / temperature):
-// calibrated_confidence,calibrated_of_label. They are written if all predictions have them.
+// calibrated_confidence,calibrated_of_label. They are written if all predictions have them. The last two columns,
+// label_name,predicted_name, are the names of the classes for a person or a spreadsheet; they are not read.
 struct Prediction {
   struct Calibrated {
     float confidence = 0, of_label = 0;
@@ -46,7 +47,8 @@ struct Prediction {
   float of_label = 0;    // probability of `label`
   std::optional<Calibrated> calibrated = {};
 };
-std::string predictions_text(const std::vector<Prediction>& predictions);
+// `classes`: the names of the classes by index; empty: the file gets no names.
+std::string predictions_text(const std::vector<Prediction>& predictions, const std::vector<std::string>& classes = {});
 double top1_percent(const std::vector<Prediction>& predictions);  // the fraction of correct ones; 0 if there are none
 std::vector<Prediction> read_predictions(const std::filesystem::path& file);
 std::vector<Prediction> parse_predictions(std::string_view text, std::string_view source);

@@ -15,6 +15,10 @@ std::string metrics_text(const std::vector<effnet::report::EpochMetrics>& rows) 
   return text;
 }
 
+std::string predictions_text(const std::vector<effnet::report::Prediction>& rows) {
+  return effnet::report::predictions_text(rows);
+}
+
 template <class Parse, class Write>
 void check(std::string_view text, Parse parse, Write write) {
   try {
@@ -30,7 +34,7 @@ void check(std::string_view text, Parse parse, Write write) {
 extern "C" int LLVMFuzzerTestOneInput(const std::uint8_t* data, std::size_t size) {
   const std::string_view text(reinterpret_cast<const char*>(data), size);
   check(text, effnet::report::parse_metrics, metrics_text);
-  check(text, effnet::report::parse_predictions, effnet::report::predictions_text);
+  check(text, effnet::report::parse_predictions, predictions_text);
   check(text, effnet::report::parse_label_errors, effnet::report::label_errors_text);
   check(text, effnet::report::parse_near_duplicates, effnet::report::near_duplicates_text);
   return 0;

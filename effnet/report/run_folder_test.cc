@@ -143,6 +143,21 @@ TEST(Predictions, NamesAndNumbersRoundTrip) {
   EXPECT_TRUE(std::isnan(parse_predictions(predictions_text({{"x", 0, 0, NAN, NAN}}), "x")[0].confidence));
 }
 
+TEST(Predictions, NamesOfClassesAreTheLastColumns) {
+  const std::vector<Prediction> all{{"1.jpg", 0, 1, 0.5F, 0.25F, {{0.75F, 0.125F}}}};
+  const std::string text = predictions_text(all, {"red, dark", "blue"});
+  EXPECT_EQ(
+      text,
+      "name,label,predicted,confidence,of_label,calibrated_confidence,calibrated_of_label,label_name,predicted_name\n"
+      "1.jpg,0,1,0.5,0.25,0.75,0.125,\"red, dark\",blue\n");
+  const auto back = parse_predictions(text, "x");
+  ASSERT_EQ(back.size(), 1U);
+  EXPECT_EQ(back[0].predicted, 1);
+  EXPECT_EQ(back[0].calibrated->of_label, 0.125F);
+  EXPECT_EQ(predictions_text({{"a", 0, 0, 1, 1}}, {"x"}),
+            "name,label,predicted,confidence,of_label,label_name,predicted_name\na,0,0,1,1,x,x\n");
+}
+
 TEST(Predictions, ErrorsHaveTheLine) {
   const std::string head = "name,label,predicted,confidence,of_label\n";
   // The quoted name has two lines, so the row after it is on line 4.

@@ -24,11 +24,11 @@ std::int64_t jpeg_width(std::span<const std::byte> file) {
 
 }  // namespace
 
-std::string jpeg_image(const Jpeg& file) {
+std::string jpeg_image(const Jpeg& file, std::string_view alt) {
   const std::int64_t width = jpeg_width(file);
   if (width == 0) return "no image";
-  return fmt::format("<img{} alt=\"\" src=\"{}\">", width <= kTinyPx ? " class=\"tiny\"" : "",
-                     data_uri("image/jpeg", file));
+  return fmt::format("<img{} alt=\"{}\" src=\"{}\">", width <= kTinyPx ? " class=\"tiny\"" : "",
+                     escaped(shortened(alt, 120)), data_uri("image/jpeg", file));
 }
 
 }  // namespace effnet::report

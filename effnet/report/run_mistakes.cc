@@ -26,15 +26,19 @@ std::string caption(const Classed& first, const Classed& second, std::string_vie
       percent_text(second.probability), escaped(shortened(name, 120)));
 }
 
+// The confidence that effnet predict prints: with the temperature, if the run has one.
+double confidence_of(const Prediction& one) { return one.calibrated ? one.calibrated->confidence : one.confidence; }
+double of_label(const Prediction& one) { return one.calibrated ? one.calibrated->of_label : one.of_label; }
+
 }  // namespace
 
 std::string mistakes(const RunFacts& run, const Thumbnail& thumbnail, const Heat& heat) {
   std::vector<const Prediction*> wrong;
   for (const Prediction& one : *run.predictions) {
-    if (one.label != one.predicted && std::isfinite(one.confidence)) wrong.push_back(&one);
+    if (one.label != one.predicted && std::isfinite(confidence_of(one))) wrong.push_back(&one);
   }
   if (wrong.empty()) return note("There are no mistakes: all images are classified correctly.");
-  std::ranges::stable_sort(wrong, std::greater{}, [](const Prediction* one) { return one->confidence; });
+  std::ranges::stable_sort(wrong, std::greater{}, [](const Prediction* one) { return confidence_of(*one); });
   const std::size_t shown = std::min(wrong.size(), kMistakes);
   std::string out = guide(fmt::format(
       "{}, the highest confidence first. Look first whether the label is right. If similar "
@@ -51,38 +55,41 @@ std::string mistakes(const RunFacts& run, const Thumbnail& thumbnail, const Heat
   for (std::size_t i = 0; i < shown; ++i) {
     check_interrupt();
     const Prediction& one = *wrong[i];
-    std::string image = fmt::format("<div class=\"image\">{}</div>", image_of(thumbnail, one.name));
+    std::string image = fmt::format("<div class=\"image\">{}</div>", image_of(one.name, thumbnail, one.name));
     if (heat) {
       image = fmt::format("<div class=\"both\">{}<div class=\"image\">{}</div></div>", image,
-                          image_of(heat, one.name, one.predicted));
+                          image_of("class activation map of " + one.name, heat, one.name, one.predicted));
     }
     out += fmt::format("<div class=\"mistake\">{}{}</div>\n", image,
-                       caption({"predicted", run.class_name(one.predicted), one.confidence},
-                               {"label", run.class_name(one.label), one.of_label}, one.name));
+                       caption({"predicted", run.class_name(one.predicted), confidence_of(one)},
+                               {"label", run.class_name(one.label), of_label(one)}, one.name));
   }
   return out + "</div>";
 }
 
 std::string label_errors(const RunFacts& run, const Thumbnail& thumbnail) {
-  if (run.label_errors.empty()) return {};
-  const std::size_t shown = std::min(run.label_errors.size(), kLabelErrors);
+  if (!run.label_errors) return {};
+  const std::vector<LabelError>& errors = *run.label_errors;
+  if (errors.empty())
+    return note(
+        "None found: for every image, a classifier that was not trained on it agrees with the label, or is not sure.");
+  const std::size_t shown = std::min(errors.size(), kLabelErrors);
   std::string out = guide(fmt::format(
       "{} whose label is probably wrong, the most probable error first. A classifier that was not trained on the image "
       "is sure of another class. Look at each image. If the suggested class is right, move the file into the folder of "
       "that class (or change its line in the labels CSV) and run finetune again. If the label is right, keep it: the "
       "image is difficult, not wrong.",
-      count_of(static_cast<std::int64_t>(run.label_errors.size()), "image")));
+      count_of(static_cast<std::int64_t>(errors.size()), "image")));
   out += "<div class=\"mistakes\">\n";
   for (std::size_t i = 0; i < shown; ++i) {
     check_interrupt();
-    const LabelError& one = run.label_errors[i];
+    const LabelError& one = errors[i];
     out += fmt::format(
-        "<div class=\"mistake\"><div class=\"image\">{}</div>{}</div>\n", image_of(thumbnail, one.name),
+        "<div class=\"mistake\"><div class=\"image\">{}</div>{}</div>\n", image_of(one.name, thumbnail, one.name),
         caption({"label", one.label, one.p_label}, {"suggested", one.suggested, one.p_suggested}, one.name));
   }
   out += "</div>";
-  if (shown < run.label_errors.size())
-    out += note(fmt::format("{} more images are in label_errors.csv.", run.label_errors.size() - shown));
+  if (shown < errors.size()) out += note(fmt::format("{} more images are in label_errors.csv.", errors.size() - shown));
   return out;
 }
 
@@ -101,8 +108,8 @@ std::string augmented_views(const ReportParts& parts) {
     }
     if (views.empty()) continue;
     ++count;
-    rows += "<div>" + image_of(parts.thumbnail, name);
-    for (const Jpeg& view : views) rows += jpeg_image(view);
+    rows += "<div>" + image_of(name, parts.thumbnail, name);
+    for (const Jpeg& view : views) rows += jpeg_image(view, "augmented view of " + name);
     rows += "</div>\n";
   }
   if (rows.empty()) return {};

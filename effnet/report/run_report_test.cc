@@ -42,6 +42,14 @@ class RunReport : public testing::Test {
     }
     return "no error";
   }
+  std::string hint() {
+    try {
+      report();
+    } catch (const Error& caught) {
+      return caught.hint();
+    }
+    return "no error";
+  }
   TemporaryFolder folder_;
 };
 
@@ -84,9 +92,11 @@ TEST_F(RunReport, OfAFinishedRunHasSummaryAndPredictions) {
                           HasSubstr("processes</dt><dd>2"), HasSubstr("/some/&lt;where&gt;"),
                           HasSubstr("note</dt><dd>&lt;i&gt;"), HasSubstr("1 of 4 images")));
   EXPECT_EQ(requested, std::vector<std::string>{"b<c>.jpg"});
-  EXPECT_THAT(page,
-              AllOf(HasSubstr("<img class=\"tiny\" alt=\"\" src=\"data:image/jpeg;base64,/9j/wAALCAAQACABAREA\">"),
-                    HasSubstr("87.5 %"), HasSubstr("b&lt;c&gt;.jpg"), HasSubstr("&lt;dog&gt;")));
+  EXPECT_THAT(
+      page,
+      AllOf(
+          HasSubstr("<img class=\"tiny\" alt=\"b&lt;c&gt;.jpg\" src=\"data:image/jpeg;base64,/9j/wAALCAAQACABAREA\">"),
+          HasSubstr("87.5 %"), HasSubstr("b&lt;c&gt;.jpg"), HasSubstr("&lt;dog&gt;")));
   // The name of the HTML class is the same in the body and in report.css.
   EXPECT_THAT(page, AllOf(HasSubstr("<div class=\"image\">"), HasSubstr(".mistake .image {")));
   // The confidences (three times 0.9, once 0.875) are in one bin, (0.867, 0.933]. The calibration error is |accuracy -
@@ -196,7 +206,43 @@ TEST_F(RunReport, OfFinetuneShowsDataChoicesAndFindings) {
   EXPECT_THAT(page, AllOf(HasSubstr("cat/&lt;1&gt;.jpg"), HasSubstr("98.0 %"), HasSubstr("in different classes"),
                           HasSubstr("1 group of images that look the same, in one class")));
   EXPECT_EQ(heats, (std::vector<std::pair<std::string, std::int64_t>>{{"b", 0}}));
-  EXPECT_THAT(page, HasSubstr("<div class=\"views\">\n<div>no image<img class=\"tiny\""));
+  EXPECT_THAT(page,
+              HasSubstr("<div class=\"views\">\n<div>no image<img class=\"tiny\" alt=\"augmented view of train.jpg\""));
+  EXPECT_THAT(page, HasSubstr("alt=\"class activation map of b\""));
+  // The confidence of the mistake is the calibrated one, which effnet predict prints.
+  EXPECT_THAT(page, AllOf(HasSubstr("<dd>75.0 %</dd>"), Not(HasSubstr("<dd>87.5 %</dd>"))));
+}
+
+TEST_F(RunReport, SaysWhatWasSearchedAndNotFound) {
+  write("predictions.csv", predictions_text({{"a", 0, 0, 0.9F, 0.9F}}));
+  EXPECT_THAT(report(), AllOf(Not(HasSubstr("None found")), Not(HasSubstr("Label errors"))));
+  write("label_errors.csv", label_errors_text({}));
+  EXPECT_THAT(report(), AllOf(HasSubstr("Label errors"), HasSubstr("None found: for every image")));
+  write("finetune.json", R"({"version": 1, "data": {"images": 2, "broken": [{"path": "x", "why": "y"}]}})");
+  EXPECT_THAT(report(), HasSubstr("None found: images with the same pixels, images that look the same."));
+}
+
+TEST_F(RunReport, DuringTheTrialAHintNamesTheTrial) {
+  std::filesystem::remove(folder_.path() / "config.toml");
+  write("finetune.json", R"({"version": 1})");
+  EXPECT_THAT(error(), HasSubstr("fine-tuning has not begun its final run (got no config.toml)"));
+  EXPECT_THAT(hint(), HasSubstr("--resume"));
+  make_folders(folder_.path() / "trial");
+  for (const char* file : {"config.toml", "metrics.csv"}) write(std::string("trial/") + file, "");
+  EXPECT_THAT(hint(), HasSubstr("/trial shows its trial"));
+}
+
+TEST_F(RunReport, ComparesTheProbeWithTheNetworkOnTest) {
+  write("finetune.json", R"({"version": 1, "probe": {"val_top1": 100, "test_top1": 90, "test_interval": [80, 95.5],
+    "test_p": 0.03}, "trial_top1": 100, "trial_interval": [85.7, 100], "final_epochs": 3,
+    "calibration": {"min_score": 0.5, "images": 20, "accepted": 20, "right": 20},
+    "result": {"test_top1": 96, "engine_top1": 95}})");
+  write("predictions.csv", predictions_text({{"a", 0, 0, 0.9F, 0.9F}}));
+  EXPECT_THAT(report(),
+              AllOf(HasSubstr("they cannot show a gain"), HasSubstr("90.00 %"), HasSubstr("80.0 to 95.5 %"),
+                    HasSubstr("85.7 to 100.0 %"),
+                    HasSubstr("clearly more accurate than the linear probe, by 5.0 percentage points on test"),
+                    HasSubstr("20 of the 20 validation images above it are right, which supports 83.9 %")));
 }
 
 TEST_F(RunReport, StepCurvesComeFromTheEventFiles) {
@@ -249,6 +295,27 @@ TEST_F(RunReport, SeveralRunsAreCompared) {
       AllOf(HasSubstr("All settings of the runs are the same."), HasSubstr("No run has a page of its own yet")));
   EXPECT_THROW(comparison_report({{folder_.path(), ""}}, {}), Error);
   EXPECT_THROW(comparison_report({{folder_.path(), ""}, {other.path() / "none", ""}}, {}), Error);
+}
+
+TEST_F(RunReport, AccuraciesOfDifferentImagesAreNotCompared) {
+  const TemporaryFolder other;
+  for (const char* file : {"config.toml", "metrics.csv"})
+    write_text(other.path() / file, read_text(folder_.path() / file));
+  const auto compared = [&] { return comparison_report({{folder_.path(), ""}, {other.path(), ""}}, {}); };
+  const auto predictions = [](const char* name) { return predictions_text({{name, 0, 0, 1, 1}}); };
+  write("predictions.csv", predictions("a"));
+  write_text(other.path() / "predictions.csv", predictions("a"));
+  EXPECT_THAT(compared(), Not(HasSubstr("<p class=\"note\">The ")));
+  write_text(other.path() / "predictions.csv", predictions("b"));
+  EXPECT_THAT(compared(), HasSubstr("was measured on other images than that of"));
+  const auto file = [](const char* name) {
+    return fmt::format(R"({{"version": 1, "data": {{"classes": [{{"name": "cat"}}, {{"name": "{}"}}]}}}})", name);
+  };
+  write("finetune.json", file("dog"));
+  write_text(other.path() / "finetune.json", file("dog"));
+  EXPECT_THAT(compared(), Not(HasSubstr("cannot be compared")));
+  write_text(other.path() / "finetune.json", file("cow"));
+  EXPECT_THAT(compared(), HasSubstr("their accuracies cannot be compared"));
 }
 
 TEST(Texts, DurationsAndByteCountsAreReadable) {

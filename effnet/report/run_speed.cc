@@ -49,7 +49,7 @@ std::string training_rows(const RunFacts& run) {
     std::ranges::replace(name, '_', ' ');
     if (key == "seconds" && value.is_number()) {
       name = "training time";
-      text = fmt::format("{} ({} s)", duration(value.get<double>()), text);
+      text = duration(value.get<double>());
     } else if (key.ends_with("_bytes") && value.is_number()) {
       name.resize(name.size() - 6);
       text = bytes_text(value.get<double>());
@@ -57,7 +57,7 @@ std::string training_rows(const RunFacts& run) {
                (!value.is_number_unsigned() || value.get<std::uint64_t>() < (std::uint64_t{1} << 62))) {
       text = grouped(value.get<std::int64_t>());
     } else if (value.is_number_float()) {
-      text = fmt::format("{:.6g}", value.get<double>());
+      text = fmt::format("{:.4g}", value.get<double>());
     }
     out += named_row(name, text);
   }

@@ -51,7 +51,12 @@ def test_not_sure(effnet, tiny, trained):
     for wrong in ("2", "-0.1", "x", "nan", "auto"):
         effnet.check_error(effnet("predict", tiny, CHELSEA, "--min-score", wrong, "--quiet"), 2)
     model = trained("calibrated", ["a", "b", "c"], calibration={"temperature": 2, "min_score": 1})
-    image = effnet.json("predict", model, CHELSEA, "--min-score", "auto", "--logits")["images"][0]
+    document = effnet.json("predict", model, CHELSEA, "--min-score", "auto", "--logits")
+    assert document["min_score"] == 1
+    assert "min_score" not in effnet.json("predict", model, CHELSEA)
+    assert effnet.json("predict", model, CHELSEA, "--min-score", "0.25")["min_score"] == 0.25
+    assert 'a score below 1.000 is "not sure"' in effnet("predict", model, CHELSEA, "--min-score", "auto").stderr
+    image = document["images"][0]
     assert image["sure"] is False
     scores = numpy.exp(numpy.array(image["logits"]) / 2)
     assert image["top"][0]["score"] == pytest.approx(scores.max() / scores.sum(), abs=1e-6)

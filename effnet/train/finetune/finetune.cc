@@ -11,8 +11,8 @@
 #include "effnet/graph/lower.h"
 #include "effnet/model/classifier.h"
 #include "effnet/train/distributed/group.h"
-#include "effnet/train/finetune/known_images.h"
 #include "effnet/train/finetune/measure.h"
+#include "effnet/train/finetune/out_folder.h"
 #include "effnet/train/finetune/parts.h"
 #include "effnet/train/finetune/plan.h"
 #include "effnet/train/recipe/settings.h"
@@ -30,47 +30,6 @@ using data::Part;
 std::string minutes(double seconds) {
   if (seconds < 100) return fmt::format("{:.0f} s", seconds);
   return seconds < 3600 ? fmt::format("{:.0f} min", std::ceil(seconds / 60)) : fmt::format("{:.1f} h", seconds / 3600);
-}
-
-// Settings that fine-tuning sets itself.
-constexpr std::string_view kOwnSettings[] = {"model.name",   "model.init",     "model.classes",    "data.folder",
-                                             "data.labels",  "data.split",     "data.train_on",    "data.broken_limit",
-                                             "data.holdout", "data.synthetic", "train.time_budget"};
-
-void check_settings(const std::vector<Override>& settings) {
-  for (const Override& one : settings) {
-    if (std::ranges::count(kOwnSettings, one.key) == 0) continue;
-    throw usage_error("--set {}: effnet finetune sets it itself (got {})", one.key, in_quotes(one.value))
-        .with_hint("--model, --labels and --time-budget choose the model, the labels and the time");
-  }
-}
-
-// What must be the same when a command is resumed.
-std::vector<std::string> option_texts(const FinetuneOptions& options) {
-  std::error_code ignored;
-  const auto absolute = [&](const fs::path& path) { return fs::absolute(path, ignored).lexically_normal().string(); };
-  std::vector<std::string> texts{"DIR " + absolute(options.data), "--model " + options.model};
-  if (!options.from.empty()) texts.push_back("--from " + absolute(options.from));
-  if (!options.labels.empty()) texts.push_back("--labels " + absolute(options.labels));
-  if (options.budget_s > 0) texts.push_back(fmt::format("--time-budget {}s", options.budget_s));
-  if (options.recipe != FinetuneOptions{}.recipe) texts.push_back("--recipe " + options.recipe);
-  if (options.final_on_all) texts.emplace_back("--final");
-  for (const Override& one : options.settings) texts.push_back(fmt::format("--set {}={}", one.key, one.value));
-  return texts;
-}
-
-void require_same(const std::vector<std::string>& before, const std::vector<std::string>& now) {
-  if (before == now) return;
-  const auto only_in = [](const std::vector<std::string>& some, const std::vector<std::string>& others) {
-    std::string text;
-    for (const std::string& one : some) {
-      if (std::ranges::count(others, one) == 0) text += (text.empty() ? "" : ", ") + one;
-    }
-    return text.empty() ? std::string("nothing else") : text;
-  };
-  throw usage_error("--resume needs the options of the stopped command (got {}, expected {})", only_in(now, before),
-                    only_in(before, now))
-      .with_hint("repeat the command with the same options, or use another --out");
 }
 
 class Finetune {
@@ -101,12 +60,14 @@ class Finetune {
   void begin();
   FinetuneResult run_steps();
   void probe();
+  void warn_of_low_resolution(std::int64_t chosen, std::int64_t without_budget);
   void require_disk(std::uint64_t model_bytes) const;
   void plan(const InputPlan& input, double image_s);
   void run_trial();
   Summary final_run();
   Summary keep_probe();
-  void measure();
+  std::vector<report::Prediction> probe_predictions(const data::Dataset& test) const;
+  report::FinetuneResult measure();
   void list_label_errors();
   Recipe recipe(const fs::path& initial, TrainOn on, const std::vector<Override>& length) const;
   Summary train(const fs::path& folder, Recipe recipe) const;
@@ -140,7 +101,7 @@ void Finetune::begin() {
   make_folders(options_.out / "start");
   if (exists) {
     record_ = report::read_finetune(stored);
-    require_same(record_.options, option_texts(options_));
+    require_same_options(record_.options, option_texts(options_));
     spent_before_ = record_.spent_s;
     data_ = reopen_data(options_);
   } else {
@@ -179,6 +140,8 @@ void Finetune::probe() {
   if (is_decided("data.resolution")) {
     const std::int64_t asked = recipe(start("trial.safetensors"), TrainOn::train, {}).data.resolution;
     if (asked > 0) input = {.resolution = asked, .shift_px = 0, .why = "as given"};
+  } else {
+    warn_of_low_resolution(input.resolution, choose_input(size_, own, image_s, 0).resolution);
   }
   image_s *= static_cast<double>(input.resolution * input.resolution) / static_cast<double>(own * own);
   rule_ =
@@ -196,12 +159,25 @@ void Finetune::probe() {
                   "validation images (95 % interval {:.1f} to {:.1f})",
                   minutes(spent_s()), options_.model, report.top1, grouped(report.images), 100 * report.interval.low,
                   100 * report.interval.high));
+  if (report.top1 >= 100) {
+    log("it is right for all of them, so they cannot show whether fine-tuning gains anything; the test images can");
+  }
   if (!report.label_errors.empty()) {
-    log(fmt::format("{} training images have a doubtful label; label_errors.csv will list those of all images",
+    log(fmt::format("{} training images have a doubtful label; all images are checked at the end",
                     report.label_errors.size()));
   }
   plan(input, image_s);
   store();
+}
+
+// A user who gave a short time may not know that it costs resolution.
+void Finetune::warn_of_low_resolution(std::int64_t chosen, std::int64_t without_budget) {
+  constexpr double kFarBelow = 0.6;  // of the resolution that more time would allow
+  if (static_cast<double>(chosen) >= kFarBelow * static_cast<double>(without_budget)) return;
+  warn(fmt::format(
+      "the time suffices only for a low resolution (got {} px, expected {} px): small details are lost, and "
+      "the accuracy may be much lower. A longer --time-budget, or --set data.resolution={}, avoids that",
+      chosen, without_budget, without_budget));
 }
 
 // Checks the free disk space for both initial models and both runs, so that the final run does not fail at its end.
@@ -292,24 +268,36 @@ void Finetune::run_trial() {
     record_.trial_s = 0;
     return store();
   }
-  if (size_.second_run) record_.trial_top1 = summary.best_top1;
-  if (summary.best_top1 < *record_.probe->val_top1) {
+  const bool keeps_probe = summary.best_top1 < *record_.probe->val_top1;
+  const fs::path best = keeps_probe ? start("trial.safetensors") : folder / "model.safetensors";
+  record_.calibration = calibrate(best, *data_.part(Part::val), pool_, options_.watch);
+  const std::int64_t images = record_.calibration->images;  // those of val that can be decoded
+  const auto right = std::llround(summary.best_top1 / 100 * static_cast<double>(images));
+  const metrics::Interval interval = metrics::wilson_95(std::clamp<std::int64_t>(right, 0, images), images);
+  log(fmt::format(
+      "after fine-tuning {:.1f} % of the {} validation images are right (95 % interval {:.1f} to {:.1f}), with "
+      "the linear classifier {:.1f} %",
+      summary.best_top1, grouped(images), 100 * interval.low, 100 * interval.high, *record_.probe->val_top1));
+  if (size_.second_run) {
+    record_.trial_top1 = summary.best_top1;
+    record_.trial_interval = interval;
+  }
+  if (keeps_probe) {
     warn(fmt::format(
         "the fine-tuned network is less accurate than the linear probe on the validation images (got {:.1f} "
         "%, expected at least {:.1f} %): the linear probe is the result. More time or a lower optimizer.lr "
         "may help",
         summary.best_top1, *record_.probe->val_top1));
-    record_.calibration = calibrate(start("trial.safetensors"), *data_.part(Part::val), pool_, options_.watch);
     return store();
   }
   record_.final_epochs = summary.epochs;
   if (size_.second_run && given("train.epochs") == nullptr && summary.images_per_second > 0) {
-    const auto images = static_cast<double>(size_.train + (options_.final_on_all ? size_.test : 0) + size_.val);
+    const auto trained_on = static_cast<double>(size_.train + (options_.final_on_all ? size_.test : 0) + size_.val);
     const double test_s = options_.final_on_all ? 0 : 2 * static_cast<double>(size_.test) / summary.images_per_second;
     const double left_s = *record_.budget_s * (1 - kBudgetReserve) - spent_s() - test_s;
-    record_.final_epochs = std::clamp(left_s * summary.images_per_second / images, 1.0, std::max(1.0, summary.epochs));
+    record_.final_epochs =
+        std::clamp(left_s * summary.images_per_second / trained_on, 1.0, std::max(1.0, summary.epochs));
   }
-  record_.calibration = calibrate(folder / "model.safetensors", *data_.part(Part::val), pool_, options_.watch);
   store();
 }
 
@@ -355,8 +343,16 @@ Summary Finetune::keep_probe() {
   return summary;
 }
 
+// The predictions of the linear probe that was trained on the same images as the measured network.
+std::vector<report::Prediction> Finetune::probe_predictions(const data::Dataset& test) const {
+  std::error_code ignored;
+  fs::path probe = start("final.safetensors");
+  if (options_.final_on_all || !fs::exists(probe, ignored)) probe = start("trial.safetensors");
+  return measure_in_engine(probe, test, 1, pool_, options_.watch);
+}
+
 // Measures the result on test, and stores the calibration in the model.
-void Finetune::measure() {
+report::FinetuneResult Finetune::measure() {
   const std::shared_ptr<const data::Dataset> test = data_.part(Part::test);
   const bool trained = record_.final_epochs > 0;
   fs::path model = file("model.safetensors");
@@ -367,16 +363,18 @@ void Finetune::measure() {
   std::vector<report::Prediction> predictions =
       from_run ? report::read_predictions(file("predictions.csv")) : in_engine;
   if (from_run) copy_calibrated(in_engine, predictions);
-  record_.result = result_of(predictions, data_.all->classes());
-  record_.result->model = options_.final_on_all ? "trial" : "final";
-  record_.result->metric = name_in(kMetrics, load_recipe(options_.recipe, options_.settings).expect.metric);
-  record_.result->engine_top1 = report::top1_percent(in_engine);
-  write_text(file("predictions.csv"), report::predictions_text(predictions));
+  report::FinetuneResult result = result_of(predictions, data_.all->classes());
+  result.model = options_.final_on_all ? "trial" : "final";
+  result.metric = name_in(kMetrics, load_recipe(options_.recipe, options_.settings).expect.metric);
+  result.engine_top1 = report::top1_percent(in_engine);
+  write_text(file("predictions.csv"), report::predictions_text(predictions, data_.all->classes()));
+  compare_with_probe(in_engine, trained ? probe_predictions(*test) : in_engine, *record_.probe);
 
   formats::Model finished = formats::read_model(file("model.safetensors"));
   finished.calibration = {.temperature = record_.calibration->temperature,
                           .min_score = record_.calibration->min_score.value_or(0)};
   formats::write_model(file("model.safetensors"), finished);
+  return result;
 }
 
 void Finetune::list_label_errors() {
@@ -386,6 +384,8 @@ void Finetune::list_label_errors() {
   if (const std::size_t count = errors.size(); count > 0) {
     warn(fmt::format("{} {} a doubtful label: label_errors.csv and the report list them, the most doubtful first",
                      count, count == 1 ? "image has" : "images have"));
+  } else {
+    log("doubtful labels of all images: none found");
   }
 }
 
@@ -411,41 +411,11 @@ FinetuneResult Finetune::run_steps() {
   const bool trains = record_.trial_s > 0 || given("train.epochs") != nullptr;
   if (trains && !record_.calibration) run_trial();
   const Summary summary = final_run();
-  measure();
+  report::FinetuneResult result = measure();
   list_label_errors();
+  record_.result = std::move(result);  // last: with a result --resume has nothing left to do
   store();
   return {record_, summary};
-}
-
-// What a command writes before its first result, which is finetune.json.
-constexpr std::string_view kBeforeResults[] = {"finetune.lock", "start", "split.csv", "near_duplicates.csv",
-                                               kKnownImagesFile};
-
-// Throws Error(usage) if the run cannot be written to options.out.
-void check_out(const FinetuneOptions& options, bool fresh) {
-  std::error_code ignored;
-  const fs::path out = fs::weakly_canonical(options.out, ignored), data = fs::weakly_canonical(options.data, ignored);
-  if (std::mismatch(data.begin(), data.end(), out.begin(), out.end()).first == data.end())
-    throw usage_error("--out: {} is inside of the folder of images (expected another folder)", options.out.string())
-        .with_hint("its files would be taken for images of a class");
-  if (!fresh && !options.resume)
-    throw usage_error("{}: already contains a run (expected an empty or a new folder)", options.out.string())
-        .with_hint("--resume continues that run; another --out starts a new one");
-  for (const fs::directory_entry& entry : fs::directory_iterator(options.out, ignored)) {
-    const std::string name = entry.path().filename().string();
-    if (!fresh || name.starts_with(".") || std::ranges::count(kBeforeResults, name) != 0) continue;
-    throw usage_error("{}: the folder is not empty (got {}, expected an empty or a new folder)", options.out.string(),
-                      in_quotes(name))
-        .with_hint("use another --out");
-  }
-}
-
-// Removes the folders of a command that failed before its first result.
-void remove_traces(const fs::path& out) {
-  std::error_code ignored;
-  if (fs::exists(out / "finetune.json", ignored)) return;
-  for (const std::string_view name : kBeforeResults) fs::remove(out / name, ignored);
-  fs::remove(out, ignored);  // does nothing if the folder is not empty
 }
 
 }  // namespace

@@ -2,12 +2,12 @@
 
 #include <algorithm>
 #include <chrono>
-#include <cmath>
 #include <map>
 
 #include "effnet/base/error.h"
 #include "effnet/metrics/confusion.h"
 #include "effnet/metrics/intervals.h"
+#include "effnet/metrics/paired.h"
 #include "effnet/metrics/temperature.h"
 #include "effnet/transfer/logits.h"
 
@@ -79,42 +79,25 @@ std::vector<report::LabelError> label_errors(const std::string& model, const Pre
   return errors;
 }
 
-namespace {
-
-// Returns `fitted`, or a higher temperature if the mean confidence would be above (right + 1) / (images + 2), the
-// accuracy by Laplace's rule of succession. If all validation images are right, the likelihood alone would make every
-// confidence 100 %.
-double limited_temperature(const metrics::LabelledLogits& images, double fitted) {
-  const auto too_sure = [&](double temperature) {
-    const metrics::Calibration all = metrics::calibrate(metrics::scored(images, temperature));
-    const auto count = static_cast<double>(all.images);
-    return all.confidence > (all.accuracy * count + 1) / (count + 2);
-  };
-  double low = fitted, high = metrics::kMaxTemperature;
-  if (!too_sure(low)) return low;
-  for (int i = 0; i < 40; ++i) {  // confidence falls with the temperature
-    const double middle = std::sqrt(low * high);
-    (too_sure(middle) ? low : high) = middle;
-  }
-  return high;
-}
-
-}  // namespace
-
 report::FinetuneCalibration calibrate(const std::filesystem::path& model_file, const data::Dataset& validation,
                                       ThreadPool& pool, const Watch& watch) {
   model::ModelHandle handle(model_file.string(), {}, pool);
   const transfer::SetLogits rows =
       transfer::classify(validation, handle, pool, counted(watch, "calibrating on validation images"));
   const metrics::LabelledLogits images{.classes = rows.classes, .logits = rows.logits, .labels = rows.labels};
-  const double temperature = limited_temperature(images, metrics::fit_temperature(images));
+  const double temperature = metrics::calibrated_temperature(images);
   const std::vector<metrics::ScoredPrediction> scored = metrics::scored(images, temperature);
   // An answer with a lower calibrated score is more probably wrong than right.
   constexpr double kLeast = 0.5;
   const double min_score = std::max(kLeast, metrics::choose_min_score(scored).min_score);
-  const auto above = std::ranges::count_if(scored, [&](const auto& one) { return one.confidence >= min_score; });
-  const double coverage = scored.empty() ? 1 : static_cast<double>(above) / static_cast<double>(scored.size());
-  return {.temperature = temperature, .min_score = min_score, .coverage = coverage};
+  report::FinetuneCalibration result{.temperature = temperature, .min_score = min_score, .images = std::ssize(scored)};
+  for (const metrics::ScoredPrediction& one : scored) {
+    if (one.confidence < min_score) continue;
+    ++result.accepted;
+    result.right += one.right ? 1 : 0;
+  }
+  result.coverage = scored.empty() ? 1 : static_cast<double>(result.accepted) / static_cast<double>(result.images);
+  return result;
 }
 
 std::vector<report::Prediction> measure_in_engine(const std::filesystem::path& model_file, const data::Dataset& set,
@@ -144,6 +127,19 @@ void copy_calibrated(const std::vector<report::Prediction>& from, std::vector<re
   for (report::Prediction& one : to) {
     if (const auto found = by_name.find(one.name); found != by_name.end()) one.calibrated = found->second->calibrated;
   }
+}
+
+void compare_with_probe(const std::vector<report::Prediction>& of_network,
+                        const std::vector<report::Prediction>& of_probe, report::FinetuneProbe& probe) {
+  EFFNET_CHECK(of_network.size() == of_probe.size());
+  metrics::PairedCounts counts;  // a: the probe
+  for (std::size_t i = 0; i < of_probe.size(); ++i) {
+    EFFNET_CHECK(of_network[i].name == of_probe[i].name);
+    counts.add(of_probe[i].predicted == of_probe[i].label, of_network[i].predicted == of_network[i].label);
+  }
+  probe.test_top1 = report::top1_percent(of_probe);
+  probe.test_interval = metrics::wilson_95(counts.only_a + counts.both, counts.images());
+  probe.test_p = metrics::mcnemar_p(counts.only_a, counts.only_b);
 }
 
 report::FinetuneResult result_of(const std::vector<report::Prediction>& predictions,

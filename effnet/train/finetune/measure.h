@@ -46,6 +46,11 @@ std::vector<report::Prediction> measure_in_engine(const std::filesystem::path& m
 // Copies Prediction::calibrated of the images with the same name.
 void copy_calibrated(const std::vector<report::Prediction>& from, std::vector<report::Prediction>& to);
 
+// Sets the figures of the linear probe on test: those of `of_probe`, and the p-value of the comparison with
+// `of_network`. Both are of the same images in the same order.
+void compare_with_probe(const std::vector<report::Prediction>& of_network,
+                        const std::vector<report::Prediction>& of_probe, report::FinetuneProbe& probe);
+
 // The figures of a result from its predictions; engine_top1 is not set.
 report::FinetuneResult result_of(const std::vector<report::Prediction>& predictions,
                                  const std::vector<std::string>& classes);

@@ -1,8 +1,9 @@
 #include "effnet/train/finetune/parts.h"
 
 #include <algorithm>
-#include <map>
+#include <iterator>
 #include <numeric>
+#include <set>
 
 #include "effnet/base/error.h"
 #include "effnet/base/file.h"
@@ -11,8 +12,8 @@
 #include "effnet/data/split.h"
 #include "effnet/data/split_file.h"
 #include "effnet/report/run_findings.h"
-#include "effnet/train/finetune/known_images.h"
 #include "effnet/train/run/data.h"
+#include "effnet/transfer/known_images.h"
 
 namespace effnet::train {
 namespace {
@@ -77,14 +78,7 @@ void split_chosen(const data::AllImages& all, const std::vector<data::ImageConte
   notes.insert(notes.end(), split.notes.begin(), split.notes.end());
 }
 
-// Near-duplicates among `contents` followed by `known`.
-data::ImageGroups groups_with(const std::vector<data::ImageContent>& contents, const KnownImages& known) {
-  std::vector<data::ImageContent> both = contents;
-  both.insert(both.end(), known.contents.begin(), known.contents.end());
-  return data::near_duplicates(both);
-}
-
-void warn_of_kept(const KeptParts& kept, std::int64_t images, std::vector<std::string>& warnings) {
+void warn_of_kept(const transfer::KeptParts& kept, std::int64_t images, std::vector<std::string>& warnings) {
   if (kept.known == 0) {
     warnings.push_back(fmt::format(
         "none of the {} images is in the run of --from: all are new, and only its network is used", images));
@@ -94,6 +88,34 @@ void warn_of_kept(const KeptParts& kept, std::int64_t images, std::vector<std::s
         "{} of val and test {} training {} of the run of --from: the accuracy may be too high",
         count_of(kept.seen, "image"), kept.seen == 1 ? "was a" : "were", kept.seen == 1 ? "image" : "images"));
   }
+}
+
+// "2 ('rose', 'tulip')", or "none".
+std::string listed(const std::vector<std::string>& names) {
+  constexpr std::size_t kListed = 5;
+  if (names.empty()) return "none";
+  std::string text;
+  for (std::size_t i = 0; i < std::min(names.size(), kListed); ++i) text += (i == 0 ? "" : ", ") + in_quotes(names[i]);
+  return fmt::format("{} ({}{})", names.size(), text, names.size() > kListed ? ", ..." : "");
+}
+
+// Says what is new in comparison with the run of --from.
+void log_changes(const FinetuneOptions& options, const data::Dataset& set, std::int64_t known_images) {
+  if (!options.watch.log) return;
+  const report::FinetuneFile earlier = report::read_finetune(options.from / "finetune.json");
+  std::set<std::string> before;
+  for (const report::ClassCounts& one : earlier.data.classes) before.insert(one.name);
+  const std::set<std::string> now(set.classes().begin(), set.classes().end());
+  const auto only_in = [](const std::set<std::string>& some, const std::set<std::string>& others) {
+    std::vector<std::string> names;
+    std::ranges::set_difference(some, others, std::back_inserter(names));
+    return names;
+  };
+  const std::string run = options.from.string();
+  options.watch.log(fmt::format("classes that {} does not have: {}", run, listed(only_in(now, before))));
+  options.watch.log(fmt::format("classes of {} that are gone: {}", run, listed(only_in(before, now))));
+  options.watch.log(fmt::format("images: {} are known from {}, {} are new", grouped(known_images), run,
+                                grouped(set.size() - known_images)));
 }
 
 // Chooses the part of each image, and returns the groups of near-duplicates in `near`.
@@ -108,15 +130,22 @@ std::vector<Part> choose_parts(const FinetuneOptions& options, const data::AllIm
     chosen[i] = parts[i] == Part::train && !existing.has_val;
   }
   record.split = {.by = !existing.has_test ? "content" : existing.has_val ? "folders" : "both"};
-  KnownImages known;
-  if (!options.from.empty()) known = read_known_images(options.from / kKnownImagesFile);
-  const data::ImageGroups groups = groups_with(contents, known);
+  transfer::KnownImages known;
+  if (!options.from.empty()) known = transfer::read_known_images(options.from / transfer::kKnownImagesFile);
+  const data::ImageGroups groups = transfer::groups_with(contents, known);
   std::vector<std::int64_t> position(contents.size() + known.contents.size(), -1);
   std::iota(position.begin(), position.begin() + std::ssize(contents), std::int64_t{0});
   near = renumbered(groups, position);
   split_chosen(all, contents, near, chosen, !existing.has_test, parts, record.warnings);
-  if (!options.from.empty())
-    warn_of_kept(keep_parts(contents, known, groups, chosen, parts), all.set->size(), record.warnings);
+  if (!options.from.empty()) {
+    const transfer::KeptParts kept = transfer::keep_parts(contents, known, groups, chosen, parts);
+    log_changes(options, *all.set, kept.known);
+    warn_of_kept(kept, all.set->size(), record.warnings);
+  }
+  if (record.split->by == "content") {
+    if (std::string note = data::uneven_note(*all.set, parts); !note.empty())
+      record.warnings.push_back(std::move(note));
+  }
   return parts;
 }
 
@@ -208,10 +237,10 @@ SplitImages split_data(const FinetuneOptions& options, ThreadPool& pool, report:
                                           facts.broken.front().why));
   }
   if (doubtful > 0) {
-    record.warnings.push_back(
-        fmt::format("{} {} the same in different classes: at least one label of each is wrong "
-                    "(near_duplicates.csv lists them first)",
-                    doubtful, doubtful == 1 ? "group of images looks" : "groups of images look"));
+    record.warnings.push_back(fmt::format(
+        "{} {} the same in different classes: at least one label of each is wrong (near_duplicates.csv lists "
+        "them first). Where effnet chooses the part of an image, they are for training",
+        doubtful, doubtful == 1 ? "group of images looks" : "groups of images look"));
   }
   const auto shared = std::ranges::count_if(near, [&](const auto& group) {
     const auto in_test = std::ranges::count_if(
@@ -239,13 +268,22 @@ SplitImages split_data(const FinetuneOptions& options, ThreadPool& pool, report:
   record.warnings.insert(record.warnings.end(), notes.begin(), notes.end());
   write_near_duplicates(options.out / "near_duplicates.csv", *all.set, near);
   data::write_split_file(options.out / "split.csv", *all.set, result.parts);
-  write_known_images(options.out / kKnownImagesFile, contents, result.parts);
+  transfer::write_known_images(options.out / transfer::kKnownImagesFile, contents, result.parts);
   return result;
 }
 
 SplitImages reopen_data(const FinetuneOptions& options) {
   const data::AllImages all = data::open_all({options.data, options.labels});
-  return {.all = all.set, .parts = data::read_split_file(options.out / "split.csv", *all.set)};
+  const auto refuse = [&](std::int64_t index) -> Part {
+    const std::string run = in_shell(options.out.string());
+    throw input_error("--resume: an image was added after the command began (got {}, expected only images of {})",
+                      in_quotes(all.set->name(index)), (options.out / "split.csv").string())
+        .with_hint(
+            fmt::format("use --from {}: effnet finetune {} --from {} --out {} continues from a finished run with "
+                        "the added images; an unfinished run needs the images that it began with",
+                        run, in_shell(options.data.string()), run, in_shell(options.out.string() + "-2")));
+  };
+  return {.all = all.set, .parts = data::read_split_file(options.out / "split.csv", *all.set, refuse)};
 }
 
 }  // namespace effnet::train

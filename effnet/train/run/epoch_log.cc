@@ -5,10 +5,19 @@
 #include <optional>
 
 namespace effnet::train {
+namespace {
+
+// "3 of 22.38"; the last epoch may be a part of one: "22.38 of 22.38".
+std::string position(std::int64_t epoch, double epochs) {
+  return static_cast<double>(epoch) < epochs ? fmt::format("{} of {:.4g}", epoch, epochs)
+                                             : fmt::format("{:.4g} of {:.4g}", epochs, epochs);
+}
+
+}  // namespace
 
 std::string epoch_line(const report::EpochMetrics& row, double epochs, std::size_t corrupt) {
   std::string text =
-      fmt::format("epoch {} of {:.4g}: loss {:.4f}, top-1 {:.2f} %", row.epoch, epochs, row.train_loss, row.train_top1);
+      fmt::format("epoch {}: loss {:.4f}, top-1 {:.2f} %", position(row.epoch, epochs), row.train_loss, row.train_top1);
   if (row.val_loss && row.val_top1)
     text += fmt::format("; validation loss {:.4f}, top-1 {:.2f} %", *row.val_loss, *row.val_top1);
   if (row.val_ema_top1) text += fmt::format(", top-1 of the averaged weights {:.2f} %", *row.val_ema_top1);

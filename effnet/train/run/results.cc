@@ -127,7 +127,7 @@ Summary write_results(const RunOptions& options, RunContext& context, double epo
     formats::write_model(run / "model.safetensors",
                          finished_model(context.model, context.trainer->averaged_weights(), classes, options.recipe));
     if (predictions) {
-      write_text(run / "predictions.csv", report::predictions_text(*predictions));
+      write_text(run / "predictions.csv", report::predictions_text(*predictions, classes));
       if (context.test && !predictions->empty()) summary.test_top1 = report::top1_percent(*predictions);
       for (const std::string& warning : report::result_warnings(context.folder->metrics(), saved, *predictions))
         context.log("warning: " + warning);

@@ -1,4 +1,4 @@
-#include "effnet/train/finetune/known_images.h"
+#include "effnet/transfer/known_images.h"
 
 #include <algorithm>
 #include <cstring>
@@ -8,7 +8,7 @@
 #include "effnet/base/error.h"
 #include "effnet/formats/safetensors.h"
 
-namespace effnet::train {
+namespace effnet::transfer {
 namespace {
 
 using data::ImageContent;
@@ -90,6 +90,12 @@ KnownImages read_known_images(const std::filesystem::path& file) {
   }
 }
 
+data::ImageGroups groups_with(const std::vector<ImageContent>& contents, const KnownImages& known) {
+  std::vector<ImageContent> both = contents;
+  both.insert(both.end(), known.contents.begin(), known.contents.end());
+  return data::near_duplicates(both);
+}
+
 KeptParts keep_parts(const std::vector<ImageContent>& contents, const KnownImages& known,
                      const data::ImageGroups& groups, const std::vector<bool>& chosen, std::vector<Part>& parts) {
   const std::size_t n = contents.size();
@@ -121,4 +127,11 @@ KeptParts keep_parts(const std::vector<ImageContent>& contents, const KnownImage
   return kept;
 }
 
-}  // namespace effnet::train
+std::int64_t used_images(const std::vector<ImageContent>& contents, const KnownImages& known, bool test_too) {
+  std::vector<Part> parts(contents.size(), Part::test);  // an image that is not known stays test
+  const KeptParts kept =
+      keep_parts(contents, known, groups_with(contents, known), std::vector<bool>(contents.size(), true), parts);
+  return test_too ? kept.known : std::ssize(parts) - std::ranges::count(parts, Part::test);
+}
+
+}  // namespace effnet::transfer

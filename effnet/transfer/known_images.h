@@ -10,7 +10,7 @@
 #include "effnet/data/content.h"
 #include "effnet/data/part.h"
 
-namespace effnet::train {
+namespace effnet::transfer {
 
 inline constexpr std::string_view kKnownImagesFile = "contents.safetensors";
 
@@ -27,6 +27,9 @@ void write_known_images(const std::filesystem::path& file, const std::vector<dat
 // Throws Error(input) if this is not such a file.
 KnownImages read_known_images(const std::filesystem::path& file);
 
+// Near-duplicates among `contents` followed by `known.contents`.
+data::ImageGroups groups_with(const std::vector<data::ImageContent>& contents, const KnownImages& known);
+
 struct KeptParts {
   std::int64_t known = 0;  // images that are in the earlier run
   std::int64_t seen = 0;   // of these, images of val or test that the earlier run was trained on
@@ -34,8 +37,12 @@ struct KeptParts {
 
 // Gives each image i with `chosen[i]` that shows the same as a known image the part of that image. If the images that
 // show the same are in several parts, the part is train, because the network has seen one of them.
-// `groups`: near-duplicates among `contents` followed by `known.contents`.
+// `groups`: groups_with(contents, known).
 KeptParts keep_parts(const std::vector<data::ImageContent>& contents, const KnownImages& known,
                      const data::ImageGroups& groups, const std::vector<bool>& chosen, std::vector<data::Part>& parts);
 
-}  // namespace effnet::train
+// The number of images that show the same as a known image which the run has trained on or has used for choices: one of
+// train or val, and with `test_too` also one of test.
+std::int64_t used_images(const std::vector<data::ImageContent>& contents, const KnownImages& known, bool test_too);
+
+}  // namespace effnet::transfer

@@ -1,4 +1,4 @@
-#include "effnet/train/finetune/known_images.h"
+#include "effnet/transfer/known_images.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
@@ -7,7 +7,7 @@
 #include "effnet/base/file.h"
 #include "effnet/base/folder.h"
 
-namespace effnet::train {
+namespace effnet::transfer {
 namespace {
 
 using data::Part;
@@ -89,5 +89,16 @@ TEST(KeepParts, PartsThatWereNotChosenStay) {
   EXPECT_EQ(kept.seen, 1) << "one of the images with this digest was a training image";
 }
 
+TEST(UsedImages, AreThoseOfTrainAndVal) {
+  data::ImageContent corrupt;
+  corrupt.why = "cut off";
+  const KnownImages known{{content(1), content(2), content(3)}, {Part::train, Part::val, Part::test}};
+  const std::vector<data::ImageContent> now{content(1), content(2), content(3), content(9), corrupt};
+  EXPECT_EQ(used_images(now, known, false), 2);
+  EXPECT_EQ(used_images(now, known, true), 3) << "the final model was trained on test too";
+  EXPECT_EQ(used_images({}, known, true), 0);
+  EXPECT_EQ(used_images(now, {}, true), 0);
+}
+
 }  // namespace
-}  // namespace effnet::train
+}  // namespace effnet::transfer

@@ -1,0 +1,123 @@
+#include "effnet/cli/wrong_usage.h"
+
+#include <algorithm>
+
+#include "effnet/base/text.h"
+#include "effnet/train/recipe/settings.h"
+
+namespace effnet::cli {
+namespace {
+
+using Names = std::vector<std::string>;
+
+// The parsed command, down to its last sub-command, and its name: "effnet data check".
+struct Parsed {
+  const CLI::App* command = nullptr;
+  std::string name;
+};
+
+Parsed parsed_command(const CLI::App& app) {
+  Parsed parsed{&app, "effnet"};
+  for (std::vector<CLI::App*> next = app.get_subcommands(); !next.empty(); next = next.front()->get_subcommands()) {
+    parsed.command = next.front();
+    parsed.name += " " + next.front()->get_name();
+  }
+  return parsed;
+}
+
+Names long_options(const CLI::App& app, const CLI::App& command) {
+  Names names;
+  for (const CLI::App* one : {&app, &command}) {
+    for (const CLI::Option* option : one->get_options()) {
+      for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+    }
+  }
+  return names;
+}
+
+// The settings of a recipe with the name of this option: "--epochs" is train.epochs.
+Names settings_named(const std::string& option) {
+  std::string name = option.substr(2);
+  std::ranges::replace(name, '-', '_');
+  Names keys;
+  for (const train::Setting& setting : train::settings()) {
+    if (setting.name() == name) keys.push_back(fmt::format("--set {}=VALUE", setting.key));
+  }
+  return keys;
+}
+
+// What an unknown option probably means; empty if nothing is like it.
+std::string option_like(const std::string& unknown, const Names& known) {
+  const bool has_settings = std::ranges::count(known, "--set") > 0;
+  if (const Names keys = has_settings ? settings_named(unknown) : Names(); !keys.empty()) return one_of(keys);
+  if (const std::optional<std::string> near = nearest(unknown, known)) return *near;
+  constexpr std::size_t kShortest = 5;  // "--out"; two letters are the beginning of too many words
+  const auto is_beginning = [](const std::string& part, const std::string& whole) {
+    return part.size() >= kShortest && whole.starts_with(part);
+  };
+  const auto found = std::ranges::find_if(
+      known, [&](const std::string& name) { return is_beginning(name, unknown) || is_beginning(unknown, name); });
+  return found == known.end() ? "" : *found;
+}
+
+// The first option or argument that the command requires and that is missing.
+const CLI::Option* missing_option(const CLI::App& command, bool positional) {
+  for (const CLI::Option* option : command.get_options()) {
+    if (option->get_required() && option->count() == 0 && option->get_positional() == positional) return option;
+  }
+  return nullptr;
+}
+
+std::string meant(const CLI::App& app, const CLI::App& command, const CLI::ParseError& error, const Names& words) {
+  const Names known = long_options(app, command);
+  for (const std::string& word : words) {
+    const std::string name = word.substr(0, word.find('='));
+    if (!name.starts_with("--") || name.size() == 2 || std::ranges::count(known, name) > 0) continue;
+    if (const std::string like = option_like(name, known); !like.empty()) return fmt::format("did you mean {}? ", like);
+  }
+  const Names left = app.remaining(true);
+  const auto plain = std::ranges::find_if(left, [](const std::string& word) { return !word.starts_with("-"); });
+  const CLI::Option* option = missing_option(command, false);
+  if (plain != left.end() && option != nullptr)
+    return fmt::format("did you mean {} {}? ", option->get_name(), in_shell(*plain));
+  if (dynamic_cast<const CLI::RequiredError*>(&error) == nullptr) return {};
+  if (const CLI::Option* argument = missing_option(command, true); argument != nullptr) option = argument;
+  if (option == nullptr) return {};
+  return fmt::format("{}: {}; ", option->get_name(option->get_positional()), option->get_description());
+}
+
+// For a command with sub-commands, of which none or an unknown one was given.
+Error no_subcommand(const CLI::App& app, const Parsed& parsed) {
+  Names names;
+  for (const CLI::App* one : parsed.command->get_subcommands([](const CLI::App*) { return true; }))
+    names.push_back(one->get_name());
+  const Names left = app.remaining(true);
+  if (!left.empty()) return unknown_command(parsed.name, left.front(), names).in(parsed.name);
+  return usage_error("{}: no command (got none, expected {})", parsed.name, one_of(names))
+      .with_hint(fmt::format("{} --help lists the commands", parsed.name));
+}
+
+}  // namespace
+
+Error unknown_command(std::string_view command, std::string_view word, const std::vector<std::string>& names) {
+  const auto near = nearest(word, names);
+  return usage_error("unknown command (got {}, expected {})", in_quotes(word), one_of(names))
+      .with_hint(near ? fmt::format("did you mean {} {}?", command, *near)
+                      : fmt::format("{} --help lists the commands", command));
+}
+
+Error wrong_usage(const CLI::App& app, const CLI::ParseError& error, const std::vector<std::string>& words) {
+  const Parsed parsed = parsed_command(app);
+  const bool none = parsed.command == &app;
+  if (!none && parsed.command->get_require_subcommand_min() > 0 &&
+      dynamic_cast<const CLI::RequiredError*>(&error) != nullptr)
+    return no_subcommand(app, parsed);
+  // CLI11's messages name the option, but not always what was expected. So the hint names --help of the command.
+  std::string text = error.what();
+  std::ranges::replace(text, '\n', ' ');
+  return usage_error("wrong usage: {}", text)
+      .with_hint(fmt::format("{}{} --help shows what is expected",
+                             none ? "" : meant(app, *parsed.command, error, words), parsed.name));
+}
+
+}  // namespace effnet::cli
