@@ -131,8 +131,6 @@ constexpr std::array<Rule, 8> kRules{{
 
 std::span<const Rule> rules() { return kRules; }
 
-const Rule& rule(std::string_view name) {
-  return row_named(kRules, name, ErrorCode::usage, "unknown scaling rule");
-}
+const Rule& rule(std::string_view name) { return row_named(kRules, name, ErrorCode::usage, "unknown scaling rule"); }
 
 }  // namespace effnet::arch
