@@ -55,6 +55,13 @@ FrontierResult::Row row_of(double budget, arch::Scaling scaling) {
           .peak_bytes = graph::activation_memory(graph).peak_bytes};
 }
 
+// Throws if the budget is above all networks of the rule. The row and those after it would be one network.
+void check_reached(const FrontierResult::Row& row, double to, double cost, const arch::RuleChoice& rule) {
+  if (!row.scaling.at_limit || cost >= (1 - arch::kTargetTolerance) * row.budget) return;
+  throw usage_error("--to: above the largest network of the rule {} (got {:g}, expected at most {:g})", rule.rule->name,
+                    to, cost);
+}
+
 void measure_latencies(FrontierResult& result) {
   std::vector<arch::ArchSpec> specs;
   for (const FrontierResult::Row& row : result.rows) specs.push_back(row.scaling.spec);
@@ -77,6 +84,7 @@ std::vector<FrontierResult::Row> find_rows(const FrontierOptions& options, const
       rows.back().timing = std::move(timed.timing);
     } else if (std::optional<arch::Scaling> found = arch::find_scaling(base, budget, rule, cost->count)) {
       rows.push_back(row_of(budget, *std::move(found)));
+      check_reached(rows.back(), all.back(), cost->count(rows.back().scaling.spec), rule);
     } else {
       ++too_small;
     }

@@ -143,6 +143,10 @@ TEST(Scale, FrontierRefusals) {
             "2 --from: not below --to (got 2e+09 and 1e+09, expected a smaller number)");
   EXPECT_EQ(refused({.base = base, .cost = "macs", .from = "2", .to = "3", .points = 2}).substr(0, 40),
             "2 the target cannot be reached (got 3, e");
+  EXPECT_EQ(refused({.base = base, .cost = "macs", .to = "1e30"}).substr(0, 63),
+            "2 --to: above the largest network of the rule compound (got 1e+");
+  EXPECT_EQ(refused({.base = base, .rule = {.rule = "depth"}, .cost = "params", .to = "1e30"}).substr(0, 59),
+            "2 --to: above the largest network of the rule depth (got 1e");
   EXPECT_EQ(refused({.base = base, .cost = "macs", .out = "x.png"}),
             "2 -o: unknown kind of file (got 'x.png', expected FILE.svg)");
   EXPECT_EQ(refused({.base = base, .cost = "latency", .from = "0", .to = "1"}),
