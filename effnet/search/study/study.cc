@@ -160,8 +160,8 @@ void Study::create(const std::string& where, std::string_view kind, std::string_
   create_database(where, [&](Database& database) { make_tables(database, kind, settings); });
 }
 
-Study::Study(const std::string& where, std::string_view kind, const WaitOptions& waiting)
-    : Study(open_database(where, waiting), kind) {}
+Study::Study(const std::string& where, std::string_view kind, const WaitOptions& waiting, Access access)
+    : Study(open_database(where, waiting, access), kind) {}
 
 Study::Study(std::unique_ptr<Database> database, std::string_view kind) : database_(std::move(database)) {
   Database& d = *database_;

@@ -90,7 +90,8 @@ class Study {
 
   // Throws Error(input) if there is no study, or one of another version or kind, and Error(environment) if it cannot be
   // opened for writing.
-  Study(const std::string& where, std::string_view kind, const WaitOptions& waiting = {});
+  Study(const std::string& where, std::string_view kind, const WaitOptions& waiting = {},
+        Access access = Access::write);
   Study(std::unique_ptr<Database> database, std::string_view kind);
 
   const std::string& settings() const { return settings_; }
