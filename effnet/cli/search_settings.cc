@@ -8,6 +8,8 @@
 #include "effnet/cli/arguments.h"
 #include "effnet/cli/scale_rule.h"
 #include "effnet/cli/search.h"
+#include "effnet/formats/checkpoint_sum.h"
+#include "effnet/formats/safetensors.h"
 #include "effnet/model/cost_by_name.h"
 #include "effnet/train/recipe/recipe.h"
 
@@ -101,7 +103,7 @@ std::string recipe_text(const SearchSettings& o, const NasSearch& search) {
   return train::print(recipe);
 }
 
-void set_evaluator(const SearchSettings& o, NasSearch& search) {
+void set_evaluator(const SearchSettings& o, bool is_new, NasSearch& search) {
   const search::EvaluatorFacts& facts = search::evaluator_facts(search.evaluator.name);
   search::EvaluatorSettings& evaluator = search.evaluator;
   const bool changed = !o.data.empty() || !o.recipe.empty() || !o.overrides.empty();
@@ -116,6 +118,8 @@ void set_evaluator(const SearchSettings& o, NasSearch& search) {
     if (!o.supernet.empty()) evaluator.supernet = fs::absolute(o.supernet).lexically_normal().string();
     if (evaluator.supernet.empty())
       throw usage_error("--supernet is missing (got none, expected a file that effnet search supernet has written)");
+    // The evaluator compares it with the file, in every worker and at any later time.
+    if (is_new) evaluator.supernet_digest = formats::checkpoint_sum(formats::read_safetensors(evaluator.supernet));
   }
   if (!o.budgets.empty()) search.budgets = parse_budgets("--budgets", o.budgets);
   if (o.keep) search.keep = *o.keep;
@@ -167,10 +171,10 @@ void take_points(const SearchSettings& o, NasSearch& search) {
   if (!o.controller.empty())
     throw usage_error("--controller: it has no effect with --points-of (got {}, expected one of the two options)",
                       o.controller);
-  search::Study study(o.points_of, search::kNasStudy);
+  search::Study study(o.points_of, search::kNasStudy, {}, search::Access::read);
   NasSearch other = stored_search(study);
   check_space(o, other.space);
-  const search::NasResult result = search::result_of(other, study.trials());
+  const search::NasResult result = search::result_of(other, stored_trials(study, other));
   if (result.best.empty())
     throw input_error("--points-of: {}: no trial is done (expected networks to evaluate)", study.name());
   const std::size_t all = result.best.size();
@@ -198,25 +202,6 @@ NasSearch new_search(const SearchSettings& o) {
   return search;
 }
 
-// The first line in which two texts differ.
-std::pair<std::string, std::string> first_different_lines(std::string_view a, std::string_view b) {
-  while (true) {
-    const std::size_t end_a = a.find('\n'), end_b = b.find('\n');
-    const std::string_view line_a = a.substr(0, end_a), line_b = b.substr(0, end_b);
-    if (line_a != line_b || end_a == std::string_view::npos || end_b == std::string_view::npos)
-      return {std::string(line_a), std::string(line_b)};
-    a.remove_prefix(end_a + 1);
-    b.remove_prefix(end_b + 1);
-  }
-}
-
-// A setting as text; empty if it does not exist.
-std::string value_text(const nlohmann::json& settings, const std::string& path) {
-  const auto found = settings.find(path);
-  if (found == settings.end()) return {};
-  return found->is_string() ? found->get<std::string>() : found->dump();
-}
-
 }  // namespace
 
 std::string evaluator_of(const SearchSettings& o, const std::optional<NasSearch>& stored) {
@@ -234,28 +219,9 @@ NasSearch asked_search(const SearchSettings& o, const std::optional<NasSearch>& 
   set_controller(o, search);
   if (!o.points_of.empty()) take_points(o, search);
   set_objective(o, !stored, search);
-  set_evaluator(o, search);
+  set_evaluator(o, !stored, search);
   check_owners(o, search);
   return search;
-}
-
-void check_same(const NasSearch& asked, const NasSearch& stored, const std::string& study) {
-  const nlohmann::json a = nlohmann::json::parse(search::settings_text(asked)).flatten();
-  const nlohmann::json b = nlohmann::json::parse(search::settings_text(stored)).flatten();
-  nlohmann::json all = b;
-  all.update(a);
-  for (const auto& item : all.items()) {
-    const std::string text_a = value_text(a, item.key()), text_b = value_text(b, item.key());
-    if (text_a == text_b) continue;
-    const auto [line_a, line_b] = first_different_lines(text_a, text_b);
-    std::string name = item.key().substr(1);  // "/objective/target"
-    std::ranges::replace(name, '/', '.');
-    throw usage_error("{}: the study has another setting {} (got {}, expected {})", study, name, in_quotes(line_a),
-                      in_quotes(line_b))
-        .with_hint(
-            "a study keeps the settings that it was made with: leave the option out to continue it, or make another "
-            "study");
-  }
 }
 
 }  // namespace effnet::cli

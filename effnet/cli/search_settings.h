@@ -1,4 +1,4 @@
-// The settings of a search from the options of `effnet search run`, and their comparison with those of a study.
+// The settings of a search from the options of `effnet search run`.
 #pragma once
 
 #include <optional>
@@ -32,8 +32,5 @@ std::string evaluator_of(const SearchSettings& o, const std::optional<search::Na
 // or of a new search if that is empty. Throws Error(usage) for wrong values and for options that the evaluator or the
 // controller does not have, and the errors of the files that the options name.
 search::NasSearch asked_search(const SearchSettings& o, const std::optional<search::NasSearch>& stored);
-
-// Throws Error(usage) with the first setting that differs, if any does.
-void check_same(const search::NasSearch& asked, const search::NasSearch& stored, const std::string& study);
 
 }  // namespace effnet::cli

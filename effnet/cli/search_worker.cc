@@ -43,8 +43,8 @@ void declare_place_options(CLI::App& command, SearchWorkerOptions& o) {
   command.add_option("--device", o.device, "Train on this device: auto, cpu or cuda [auto]")->type_name("D");
 }
 
-fs::path runs_folder(const search::Study& study) {
-  return study.runs_folder() / sha256(std::as_bytes(std::span(study.settings()))).substr(0, kDigestDigits);
+fs::path runs_folder(const std::string& where, std::string_view settings) {
+  return search::Study::runs_folder(where) / sha256(std::as_bytes(std::span(settings))).substr(0, kDigestDigits);
 }
 
 search::WorkerResult evaluate_trials(const SearchWorkerOptions& o, const NasSearch& search, search::Study& study,
@@ -57,8 +57,8 @@ search::WorkerResult evaluate_trials(const SearchWorkerOptions& o, const NasSear
                                                    search::evaluate_with(search, evaluator), options);
   out.status("");
   std::error_code ignored;
-  fs::remove(runs_folder(study), ignored);  // these two only if no other worker has files in them
-  fs::remove(study.runs_folder(), ignored);
+  fs::remove(runs_folder(o.study, study.settings()), ignored);  // these two only if no other worker has files in them
+  fs::remove(search::Study::runs_folder(o.study), ignored);
   return result;
 }
 
@@ -86,11 +86,12 @@ Body declare_search_worker(CLI::App& command, const Globals& globals, const Sear
     search::Study study(o->study, search::kNasStudy);
     const NasSearch search = stored_search(study);
     exec_for_evaluator(program, search.evaluator.name, globals);
-    const auto evaluator =
-        program.make_evaluator(search.space, search.evaluator,
-                               {.folder = runs_folder(study), .device = o->device, .threads = thread_count(globals)});
+    static_cast<void>(stored_trials(study, search));  // throws for a damaged study, which could not be completed
+    const auto evaluator = program.make_evaluator(
+        search.space, search.evaluator,
+        {.folder = runs_folder(o->study, study.settings()), .device = o->device, .threads = thread_count(globals)});
     report.result = evaluate_trials(*o, search, study, *evaluator, out);
-    report.complete = search::result_of(search, study.trials()).complete;
+    report.complete = search::result_of(search, stored_trials(study, search)).complete;
     show(report, globals, out);
     return 0;
   };

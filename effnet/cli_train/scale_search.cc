@@ -5,6 +5,7 @@
 #include "effnet/base/text.h"
 #include "effnet/cli/arguments.h"
 #include "effnet/cli/load.h"
+#include "effnet/cli/study_settings.h"
 #include "effnet/cli/worker_processes.h"
 #include "effnet/cli_train/commands.h"
 #include "effnet/cli_train/scale_search.h"
@@ -32,6 +33,8 @@ ScaleSearch settings_of(const ScaleSearchOptions& o) {
   ScaleSearch search{.base = formats::describe(formats::find_model(o.base, formats::Pulled::ignore)).arch,
                      .cost = o.cost,
                      .factor = o.grid.factor,
+                     .step = o.grid.step,
+                     .tolerance = o.grid.tolerance,
                      .candidates = {},
                      .seeds = {},
                      .epochs = parse_budgets("--epochs", o.epochs),
@@ -59,20 +62,16 @@ ScaleSearch open_study(const ScaleSearchOptions& o, int threads, Output& out) {
   const Study study(o.study, search::kScaleStudy);
   ScaleSearch stored = search::parse_scale_search(study.settings(), study.name());
   asked.candidates = stored.candidates;
-  if (search::settings_text(asked) != search::settings_text(stored)) {
-    throw usage_error(
-        "{}: the study has other settings (got other values of BASE, --cost, --factor, --epochs, --seeds, "
-        "--keep, --recipe, --set or --data)",
-        study.name())
-        .with_hint("continue it with the options that it was made with, or use another --study");
-  }
+  if (!stored.step) asked.step.reset();  // a study of an earlier version
+  if (!stored.tolerance) asked.tolerance.reset();
+  check_same_settings(search::settings_text(asked), search::settings_text(stored), study.name());
   return stored;
 }
 
 search::WorkerResult run_worker(const ScaleSearchOptions& o, const ScaleSearch& search, int threads, Output& out) {
   Study study(o.study, search::kScaleStudy);
   lab::ProxyOptions proxy{.recipe = train::parse_recipe(search.recipe, "the study's recipe"),
-                          .folder = study.runs_folder(),
+                          .folder = Study::runs_folder(o.study),
                           .device = o.device,
                           .threads = threads};
   search::WorkerOptions options = worker_options(o.timeout_s);
@@ -245,8 +244,9 @@ Body declare_scale_search(CLI::App& scale, const Globals& globals) {
     ScaleSearchReport report{.search = open_study(*o, threads, out), .result = {}, .trials = {}, .files = {}};
     if (o->workers == 1) run_worker(*o, report.search, threads, out);
     if (o->workers > 1) run_workers_of(*o, globals);
-    report.trials = Study(o->study, search::kScaleStudy).trials();
-    report.result = search::result_of(report.search, report.trials);
+    Study study(o->study, search::kScaleStudy);
+    report.trials = study.trials();
+    report.result = search::result_of(report.search, report.trials, study.name());
     if (!o->out.empty() && report.result.best) report.files = write_family(report.search, *report.result.best, o->out);
     show(report, globals, out);
     return 0;
