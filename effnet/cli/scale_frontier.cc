@@ -55,7 +55,7 @@ FrontierResult::Row row_of(double budget, arch::Scaling scaling) {
           .peak_bytes = graph::activation_memory(graph).peak_bytes};
 }
 
-// Throws if the budget is above all networks of the rule. The row and those after it would be one network.
+// Throws if the budget is above all networks of the rule: the rows of such budgets would all be one network.
 void check_reached(const FrontierResult::Row& row, double to, double cost, const arch::RuleChoice& rule) {
   if (!row.scaling.at_limit || cost >= (1 - arch::kTargetTolerance) * row.budget) return;
   throw usage_error("--to: above the largest network of the rule {} (got {:g}, expected at most {:g})", rule.rule->name,
@@ -75,7 +75,9 @@ std::vector<FrontierResult::Row> find_rows(const FrontierOptions& options, const
   std::vector<FrontierResult::Row> rows;
   int too_small = 0;
   const std::vector<double> all = budgets(options, cost, base, threads);
-  for (const double budget : all) {
+  // The largest first: one that is too large is refused before the slow search for the next ones.
+  for (auto next = all.rbegin(); next != all.rend(); ++next) {
+    const double budget = *next;
     check_interrupt();
     if (cost == nullptr) {
       model::TimedScaling timed =
@@ -89,6 +91,7 @@ std::vector<FrontierResult::Row> find_rows(const FrontierOptions& options, const
       ++too_small;
     }
   }
+  std::ranges::reverse(rows);
   if (rows.empty()) arch::solve(base, all.back(), rule, cost->count);  // throws
   if (too_small > 0)
     out.warn(fmt::format("{} of {} budgets are left out: the smallest network of the rule costs more", too_small,

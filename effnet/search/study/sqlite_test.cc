@@ -226,8 +226,8 @@ TEST_F(SqliteTest, ADamagedFileIsInput) {
   write_text(path(), wrong);
   EXPECT_THAT(message(), HasSubstr("study.sqlite: not a study, or a damaged one (unsupported file format)"));
   wrong = good;
-  constexpr std::size_t kPage = 4096;  // the first one has the names of the tables
-  ASSERT_GT(good.size(), kPage);
+  constexpr std::ptrdiff_t kPage = 4096;  // the first one has the names of the tables
+  ASSERT_GT(std::ssize(good), kPage);
   std::fill(wrong.begin() + kPage, wrong.end(), '\xff');
   write_text(path(), wrong);
   EXPECT_THAT(message(), HasSubstr("study.sqlite: not a study, or a damaged one"));
