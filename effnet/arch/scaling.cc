@@ -112,8 +112,13 @@ Scaling scaled_by(const ArchSpec& base, double phi, const RuleChoice& choice) {
 
 namespace {
 
+struct Bisected {
+  double phi = 0;
+  bool at_limit = false;  // a larger phi exceeds the ranges of an arch file
+};
+
 // The largest phi whose network costs at most `target`, to within 1e-6. Requires that the smallest network does.
-double bisect(const ArchSpec& base, double target, const RuleChoice& choice, const Cost& cost) {
+Bisected bisect(const ArchSpec& base, double target, const RuleChoice& choice, const Cost& cost) {
   // If the scaled network exceeds the ranges of an arch file, its cost counts as infinite.
   const auto cost_at = [&](double phi) {
     try {
@@ -125,11 +130,14 @@ double bisect(const ArchSpec& base, double target, const RuleChoice& choice, con
   };
   double low = kSmallestPhi;
   double high = kLargestPhi;
+  bool at_limit = true;  // also beyond the largest phi
   while (high - low > 1e-6) {
     const double middle = (low + high) / 2;
-    (cost_at(middle) <= target ? low : high) = middle;
+    const double reached = cost_at(middle);
+    if (reached > target) at_limit = std::isinf(reached);
+    (reached <= target ? low : high) = middle;
   }
-  return low;
+  return {.phi = low, .at_limit = at_limit};
 }
 
 // The resolutions near the one that the rule gives for phi.
@@ -164,11 +172,16 @@ std::int64_t largest_resolution(ArchSpec spec, const ResolutionRange& range, dou
 std::optional<Scaling> find_scaling(const ArchSpec& base, double target, const RuleChoice& choice, const Cost& cost) {
   // Throws before the search if the network cannot be scaled.
   if (cost(scaled_by(base, kSmallestPhi, choice).spec) > target) return {};
-  const double bisected = bisect(base, target, choice, cost);
+  const auto [bisected, at_limit] = bisect(base, target, choice, cost);
   Scaling best = scaled_by(base, bisected, choice);
+  best.at_limit = at_limit;
   double best_cost = cost(best.spec);
   const double near_enough = (1 - kTargetTolerance) * target;
   if (best_cost >= near_enough || !scales_resolution(choice)) return best;
+  // Nothing nearby costs more than the square of the resolution allows. The search would take 9 s, because the networks
+  // at the limit are large.
+  constexpr double kMostByResolution = (1 + kResolutionSlack) * (1 + kResolutionSlack);
+  if (at_limit && kMostByResolution * best_cost < near_enough) return best;
 
   // Depth and width are rounded, so the cost grows in steps, and the next step would exceed the target. This loop
   // searches nearby values of phi, each with resolutions that may differ from the rule's.
@@ -197,6 +210,7 @@ std::optional<Scaling> find_scaling(const ArchSpec& base, double target, const R
       const bool better = near ? departure < best_departure : std::isinf(best_departure) && reached > best_cost;
       if (better) {
         best = candidate;
+        best.at_limit = at_limit;
         best.spec =
             scaled(prepared(base, *choice.rule), candidate.depth, candidate.width, resolution, candidate.late_depth);
         best_cost = reached;

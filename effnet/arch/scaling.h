@@ -37,6 +37,7 @@ struct Scaling {
   double late_depth = 1;
   std::int64_t resolution = 0;
   ArchSpec spec;
+  bool at_limit = false;  // found for a target: larger networks of the rule exceed the ranges of an arch file
 };
 
 // Scales by a rule. The rule may set the spec's depth_rounding and the scale_width of stem and head.

@@ -173,6 +173,24 @@ TEST(Solve, NetworksOutOfRangeCountAsTooLarge) {
   EXPECT_THROW(find_scaling(variant("amoebanet_b").spec, 1e30, tinynet, toy_cost), Error);
 }
 
+// Larger networks exist up to the ranges of an arch file. The search there costs only a few networks, because nothing
+// near them reaches the target.
+TEST(Solve, StopsAtTheLargestNetwork) {
+  for (const char* name : {"compound", "resolution"}) {
+    int counted = 0;
+    const Cost counting = [&](const ArchSpec& spec) {
+      ++counted;
+      return toy_cost(spec);
+    };
+    const RuleChoice choice{&rule(name), {}, {}};
+    const Scaling largest = solve(b0(), 1e300, choice, counting);
+    EXPECT_TRUE(largest.at_limit) << name;
+    EXPECT_LT(counted, 60) << name << ": the bisection halves 80 down to 1e-6 in 27 steps";
+    EXPECT_THROW(scaled_by(b0(), *largest.phi + 0.01, choice), Error) << name;
+    EXPECT_FALSE(solve(b0(), toy_cost(b0()), choice, toy_cost).at_limit) << name;
+  }
+}
+
 TEST(Solve, UnreachableTargetIsAUsageError) {
   try {
     solve(b0(), 1, {}, toy_cost);

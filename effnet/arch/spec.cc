@@ -122,8 +122,7 @@ std::string_view name(DepthRounding rounding) { return name_in(kDepthRoundings, 
 
 ArchSpec read_spec(const TomlTable& table) {
   ArchSpec spec;
-  spec.name = table.text("name");
-  if (spec.name.empty()) throw table.error("name", "the name is empty (expected a word)");
+  spec.name = table.name("name");
   spec.family = table.text("family", spec.name);
   visit_network(spec, reader(table));
   spec.activation = choice(table, kActivations, "activation", spec.activation);

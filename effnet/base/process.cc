@@ -2,7 +2,7 @@
 
 #include <fcntl.h>
 #include <poll.h>
-#include <spawn.h>
+#include <sys/prctl.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -38,38 +38,72 @@ std::vector<std::string> command_words() {
   return words;
 }
 
+// In a child that `parent` has just forked: runs the program with the descriptor `stream` as stdout or stderr (`kept`).
+// If it cannot be started, writes one byte to `failure`. Only async-signal-safe calls, because another thread of the
+// parent may hold a lock; glibc's execvp is one.
+[[noreturn]] void become(char* const* arguments, pid_t parent, int kept, int stream, int failure) {
+  // The inherited handler would catch the next line's signal, and exec would forget it.
+  ::signal(SIGTERM, SIG_DFL);
+  // Sent when the thread that forked ends: run_process() lets it wait for the child.
+  ::prctl(PR_SET_PDEATHSIG, SIGTERM);
+  if (::getppid() != parent) ::_exit(128 + SIGTERM);  // the parent died before prctl
+  ::setpgid(0, 0);                                    // so that Ctrl-C does not reach the child twice
+  const int nothing = ::open("/dev/null", O_RDWR);
+  ::dup2(nothing, STDIN_FILENO);
+  ::dup2(nothing, kept == STDERR_FILENO ? STDOUT_FILENO : STDERR_FILENO);
+  ::dup2(stream, kept);
+  if (nothing > STDERR_FILENO) ::close(nothing);
+  ::execvp(arguments[0], arguments);
+  const char byte = 0;
+  while (::write(failure, &byte, 1) < 0 && errno == EINTR) {
+  }
+  ::_exit(127);
+}
+
+// Whether the child has started its program: then nothing is written to the pipe, and exec closes its other end.
+bool has_started(int failure) {
+  char byte = 0;
+  ssize_t got = 0;
+  while ((got = ::read(failure, &byte, 1)) < 0 && errno == EINTR) {
+  }
+  return got == 0;
+}
+
+int wait_for(pid_t child) {
+  int status = 0;
+  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
+  }
+  return status;
+}
+
 }  // namespace
 
 ProcessResult run_process(const std::vector<std::string>& words, Keep keep) {
-  std::array<int, 2> pipe{};
+  std::array<int, 2> pipe{}, failure{};
   if (::pipe2(pipe.data(), O_CLOEXEC) != 0) throw environment_error("cannot create a pipe for {}", words.at(0));
-
-  posix_spawn_file_actions_t actions;
-  posix_spawn_file_actions_init(&actions);
-  posix_spawn_file_actions_addopen(&actions, STDIN_FILENO, "/dev/null", O_RDONLY, 0);
-  const int kept = keep == Keep::errors ? STDERR_FILENO : STDOUT_FILENO;
-  const int discarded = keep == Keep::errors ? STDOUT_FILENO : STDERR_FILENO;
-  posix_spawn_file_actions_addopen(&actions, discarded, "/dev/null", O_WRONLY, 0);
-  posix_spawn_file_actions_adddup2(&actions, pipe[1], kept);
-  posix_spawnattr_t attributes;
-  posix_spawnattr_init(&attributes);
-  posix_spawnattr_setflags(&attributes, POSIX_SPAWN_SETPGROUP);  // so that Ctrl-C does not reach the child twice
+  if (::pipe2(failure.data(), O_CLOEXEC) != 0) {
+    ::close(pipe[0]);
+    ::close(pipe[1]);
+    throw environment_error("cannot create a pipe for {}", words.at(0));
+  }
   std::vector<char*> arguments;
   arguments.reserve(words.size() + 1);
   for (const std::string& word : words) arguments.push_back(const_cast<char*>(word.c_str()));
   arguments.push_back(nullptr);
-  pid_t child = 0;
-  const int failure = ::posix_spawnp(&child, arguments[0], &actions, &attributes, arguments.data(), environ);
-  posix_spawn_file_actions_destroy(&actions);
-  posix_spawnattr_destroy(&attributes);
+  const pid_t parent = ::getpid();
+  const pid_t child = ::fork();
+  if (child == 0)
+    become(arguments.data(), parent, keep == Keep::errors ? STDERR_FILENO : STDOUT_FILENO, pipe[1], failure[1]);
   ::close(pipe[1]);
-
+  ::close(failure[1]);
   ProcessResult result;
-  if (failure != 0) {
+  result.started = child > 0 && has_started(failure[0]);
+  ::close(failure[0]);
+  if (!result.started) {
     ::close(pipe[0]);
+    if (child > 0) wait_for(child);
     return result;
   }
-  result.started = true;
   std::string& text = keep == Keep::errors ? result.errors : result.output;
   std::array<char, 4096> buffer{};
   bool signalled = false;
@@ -87,10 +121,9 @@ ProcessResult run_process(const std::vector<std::string>& words, Keep keep) {
     if (text.size() > buffer.size()) text.erase(0, text.size() - buffer.size());
   }
   ::close(pipe[0]);
-  int status = 0;
-  while (::waitpid(child, &status, 0) < 0 && errno == EINTR) {
-  }
+  const int status = wait_for(child);
   check_interrupt();
+  result.signal = WIFSIGNALED(status) ? WTERMSIG(status) : 0;
   result.exit_code = WIFEXITED(status) ? WEXITSTATUS(status) : 128 + WTERMSIG(status);
   return result;
 }

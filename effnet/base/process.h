@@ -10,6 +10,7 @@ namespace effnet {
 struct ProcessResult {
   bool started = false;  // false: the program could not be started
   int exit_code = -1;    // 128 + signal number if a signal ended it
+  int signal = 0;        // the number of the signal that ended it; 0 if none did
   std::string errors;    // with Keep::errors: the last 4 KB of the program's stderr
   std::string output;    // with Keep::output: the last 4 KB of the program's stdout
 };
@@ -18,7 +19,7 @@ enum class Keep { errors, output };
 
 // Runs the program words[0], found on PATH, with the other words as arguments and empty stdin. `keep` selects stderr or
 // stdout; the other is discarded. After a signal to this process the child gets SIGTERM; when it has ended,
-// Error(interrupted) is thrown.
+// Error(interrupted) is thrown. If this process is killed (SIGKILL), the child gets SIGTERM too.
 ProcessResult run_process(const std::vector<std::string>& words, Keep keep = Keep::errors);
 
 // The command line of this process, as one would type it in a shell; the program is its file name without the folder.

@@ -16,6 +16,8 @@ TEST(Process, GivesExitCodeAndKeptOutput) {
   EXPECT_EQ(run_process({"true"}).exit_code, 0);
   EXPECT_EQ(run_process({"sh", "-c", "exit 7"}).exit_code, 7);
   EXPECT_EQ(run_process({"sh", "-c", "kill -9 $$"}).exit_code, 137);
+  EXPECT_EQ(run_process({"sh", "-c", "kill -9 $$"}).signal, 9);
+  EXPECT_EQ(run_process({"sh", "-c", "exit 137"}).signal, 0);
   EXPECT_FALSE(run_process({"no-such-program-here"}).started);
   EXPECT_EQ(run_process({"sh", "-c", "echo out; echo why >&2"}).errors, "why\n");
   EXPECT_EQ(run_process({"sh", "-c", "echo out; echo why >&2"}, Keep::output).output, "out\n");

@@ -80,6 +80,16 @@ std::string in_quotes(std::string_view text) {
   return result + "'";
 }
 
+std::string printable(std::string_view text) {
+  std::string result;
+  result.reserve(text.size());
+  for (const char c : text) {
+    const bool is_control = (static_cast<unsigned char>(c) < 0x20 && c != '\n' && c != '\t') || c == 0x7f;
+    result += is_control ? fmt::format("\\x{:02x}", static_cast<unsigned char>(c)) : std::string(1, c);
+  }
+  return result;
+}
+
 std::string one_line(std::string_view text) {
   std::string result;
   while (!text.empty()) {

@@ -60,6 +60,7 @@ TEST(Text, SquareSizesHaveOneNumber) {
 TEST(OneLine, HasNoControlCharacters) {
   EXPECT_EQ(one_line("caf\xc3\xa9: cannot read"), "caf\xc3\xa9: cannot read");
   EXPECT_EQ(one_line("a\nb\x1b[31m\x7f\xe9"), "a b\\x1b[31m\\x7f\\xe9");
+  EXPECT_EQ(printable("a\nb\tc\x1b[31m\r\x7f caf\xc3\xa9 \xe9"), "a\nb\tc\\x1b[31m\\x0d\\x7f caf\xc3\xa9 \xe9");
 }
 
 TEST(Text, InShell) {

@@ -93,6 +93,14 @@ std::string TomlTable::text(std::string_view key, std::optional<std::string> oth
   return node->as_string()->get();
 }
 
+std::string TomlTable::name(std::string_view key) const {
+  std::string value = text(key);
+  if (value.empty()) throw error(key, "the name is empty (expected a word)");
+  if (one_line(value) != value)
+    throw error(key, fmt::format("a control character in a name (got {}, expected printable text)", in_quotes(value)));
+  return value;
+}
+
 bool TomlTable::boolean(std::string_view key, bool otherwise) const {
   const toml::node* node = impl_->find(key);
   if (node == nullptr) return otherwise;

@@ -24,6 +24,8 @@ class TomlTable {
   // The value, or `otherwise` if the key is absent. Without `otherwise` the key is required. All throw Error(input)
   // with line and column for a value of another type or outside [low, high].
   std::string text(std::string_view key, std::optional<std::string> otherwise = {}) const;
+  // A required text that can be printed: not empty, without control characters.
+  std::string name(std::string_view key) const;
   bool boolean(std::string_view key, bool otherwise) const;
   std::int64_t integer(std::string_view key, std::optional<std::int64_t> otherwise, std::int64_t low,
                        std::int64_t high) const;

@@ -15,6 +15,7 @@
 #include <string_view>
 #include <vector>
 
+#include "effnet/base/text.h"
 #include "effnet/cli/output.h"
 
 namespace effnet::cli {
@@ -46,7 +47,7 @@ void show(const Result& result, const Globals& globals, Output& out) {
   if (globals.json) {
     out.print_json(to_json(result));
   } else {
-    out.print(to_text(result));
+    out.print(printable(to_text(result)));  // names and paths may have control characters
   }
 }
 

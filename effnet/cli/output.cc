@@ -49,7 +49,7 @@ void Output::print_json(const Json& document) { print(json_text(document) + "\n"
 void Output::redraw(std::string_view text) {
   if (!results_terminal_) return;
   const std::string up = drawn_lines_ > 0 ? fmt::format("\033[{}A", drawn_lines_) : "";
-  print(fmt::format("{}{}{}{}{}", up, kClearBelow, kNoWrap, text, kWrap));
+  print(fmt::format("{}{}{}{}{}", up, kClearBelow, kNoWrap, printable(text), kWrap));
   drawn_lines_ = std::ranges::count(text, '\n');
 }
 
@@ -69,16 +69,16 @@ void Output::warn(std::string_view text) {
 }
 
 void Output::say(std::string_view line) {
-  if (!quiet_) message(fmt::format("{}\n", line));
+  if (!quiet_) message(fmt::format("{}\n", printable(line)));
 }
 
 void Output::note(std::string_view line) {
-  if (shows_progress()) message(fmt::format("{}\n", line));
+  if (shows_progress()) message(fmt::format("{}\n", printable(line)));
 }
 
 void Output::status(std::string_view line) {
   if (!shows_progress() || (line.empty() && !status_shown_)) return;
-  message(fmt::format("{}{}", kClearLine, line));
+  message(fmt::format("{}{}", kClearLine, printable(line)));
   status_shown_ = !line.empty();
 }
 

@@ -51,6 +51,16 @@ FrontierResult::Row row_of(double budget, arch::Scaling scaling) {
           .peak_bytes = graph::activation_memory(graph).peak_bytes};
 }
 
+// Throws if the budget is above all networks of the rule: the rows of such budgets would all be one network.
+void check_reached(const FrontierResult::Row& row, double to, const graph::CountedCost& cost,
+                   const arch::RuleChoice& rule) {
+  if (!row.scaling.at_limit) return;
+  const double largest = cost.count(row.scaling.spec);
+  if (largest >= (1 - arch::kTargetTolerance) * row.budget) return;
+  throw usage_error("--to: above the largest network of the rule {} (got {}, expected at most {})", rule.rule->name,
+                    graph::exact_cost_text(cost.name, to), graph::exact_cost_text(cost.name, largest));
+}
+
 void measure_latencies(FrontierResult& result) {
   std::vector<arch::ArchSpec> specs;
   for (const FrontierResult::Row& row : result.rows) specs.push_back(row.scaling.spec);
@@ -64,7 +74,9 @@ std::vector<FrontierResult::Row> find_rows(const FrontierOptions& options, const
   std::vector<FrontierResult::Row> rows;
   int too_small = 0;
   const std::vector<double> all = budgets(options, cost, base, threads);
-  for (const double budget : all) {
+  // The largest first: one that is too large is refused before the slow search for the next ones.
+  for (auto next = all.rbegin(); next != all.rend(); ++next) {
+    const double budget = *next;
     check_interrupt();
     if (cost == nullptr) {
       model::TimedScaling timed =
@@ -73,10 +85,12 @@ std::vector<FrontierResult::Row> find_rows(const FrontierOptions& options, const
       rows.back().timing = std::move(timed.timing);
     } else if (std::optional<arch::Scaling> found = arch::find_scaling(base, budget, rule, cost->count)) {
       rows.push_back(row_of(budget, *std::move(found)));
+      check_reached(rows.back(), all.back(), *cost, rule);
     } else {
       ++too_small;
     }
   }
+  std::ranges::reverse(rows);
   if (rows.empty()) graph::scale_to_cost(base, all.back(), rule, *cost);  // throws
   if (too_small > 0)
     out.warn(fmt::format("left out {} of {} budgets: the smallest network of the rule costs more", too_small,

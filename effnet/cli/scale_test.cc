@@ -145,6 +145,10 @@ TEST(Scale, FrontierRefusals) {
             "2 the target cannot be reached (got 3 MACs, ex");
   EXPECT_EQ(refused({.base = base, .cost = "params", .from = "1MB"}),
             "2 --from: wrong value (got '1MB', expected a number of parameters above 0, such as 390M or 1.8G)");
+  EXPECT_EQ(refused({.base = base, .cost = "macs", .to = "1e30"}).substr(0, 73),
+            "2 --to: above the largest network of the rule compound (got 1e+30 MACs, e");
+  EXPECT_EQ(refused({.base = base, .rule = {.rule = "depth"}, .cost = "params", .to = "1e30"}).substr(0, 75),
+            "2 --to: above the largest network of the rule depth (got 1e+30 parameters, ");
   EXPECT_EQ(refused({.base = base, .cost = "macs", .out = "x.png"}),
             "2 -o: unknown kind of file (got 'x.png', expected FILE.svg)");
   EXPECT_EQ(refused({.base = base, .cost = "latency", .from = "0", .to = "1"}),

@@ -48,6 +48,19 @@ search::NasSearch stored_search(const search::Study& study) {
   return search::parse_nas_search(study.settings(), study.name());
 }
 
+std::vector<search::Trial> stored_trials(search::Study& study, const search::NasSearch& search) {
+  std::vector<search::Trial> trials = study.trials();
+  for (const search::Trial& trial : trials) {
+    try {
+      static_cast<void>(search::parse_point(search.space, trial.what.candidate));
+      if (trial.state == search::TrialState::done) static_cast<void>(search::numbers_of(trial));
+    } catch (const Error& error) {
+      throw error.in(fmt::format("{}: trial {}", study.name(), trial.id));
+    }
+  }
+  return trials;
+}
+
 search::Space load_space(const std::string& name_or_file) {
   const std::filesystem::path file = name_or_file;
   if (extension_of(file) == ".toml" || file.has_parent_path())

@@ -7,6 +7,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "effnet/cli/command.h"
 #include "effnet/search/nas/nas_search.h"
@@ -36,6 +37,8 @@ void exec_for_evaluator(const SearchProgram& program, std::string_view evaluator
 
 // The search of a study. Throws Error(input) if it cannot be read.
 search::NasSearch stored_search(const search::Study& study);
+// The trials of a study. Throws Error(input) with the names of study and trial if a network or a result cannot be read.
+std::vector<search::Trial> stored_trials(search::Study& study, const search::NasSearch& search);
 
 // A space: the name of a built-in one, or a TOML file.
 search::Space load_space(const std::string& name_or_file);

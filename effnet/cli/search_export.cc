@@ -44,7 +44,8 @@ void check_options(const SearchExportOptions& o, const NasSearch& search) {
   if (o.out.empty() && o.weights.empty())
     throw usage_error("nothing to write (got neither -o nor --weights, expected -o FILE.toml)");
   check_no_stdout("--weights", o.weights);
-  if (!is_utf8(o.name)) throw usage_error("--name: not UTF-8 (got {})", in_quotes(o.name));
+  if (one_line(o.name) != o.name)
+    throw usage_error("--name: not printable (got {}, expected UTF-8 without control characters)", in_quotes(o.name));
   if (!o.weights.empty() && search.evaluator.supernet.empty())
     throw usage_error("--weights: only for studies with the evaluator supernet (got {})", search.evaluator.name);
 }
@@ -66,7 +67,7 @@ void declare_options(CLI::App& command, SearchExportOptions& o) {
 SearchExportResult run_search_export(const SearchExportOptions& o, const SearchProgram& program,
                                      const Globals& globals) {
   const bool to_stdout = is_stdout("-o", o.out, globals);
-  search::Study study(o.study, search::kNasStudy);
+  search::Study study(o.study, search::kNasStudy, {}, search::Access::read);
   SearchExportResult result{.search = stored_search(study), .out = o.out, .weights = o.weights};
   check_options(o, result.search);
   for (const std::string& input : {o.study, result.search.evaluator.supernet}) {
@@ -77,7 +78,7 @@ SearchExportResult run_search_export(const SearchExportOptions& o, const SearchP
     exec_for_evaluator(program, result.search.evaluator.name, globals);
     check_files(result.search, study.name());
   }
-  result.row = chosen_row(result.search, study.trials(), o.trial, study.name());
+  result.row = chosen_row(result.search, stored_trials(study, result.search), o.trial, study.name());
   result.spec = search::network_of(result.search.space, result.row.point);
   result.spec.name = o.name.empty() ? fmt::format("{}-trial{}", result.search.space.name, result.row.trial) : o.name;
   if (!o.weights.empty())

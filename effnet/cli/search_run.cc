@@ -18,18 +18,22 @@ std::optional<NasSearch> find_search(const std::string& study) {
   return stored_search(Study(study, search::kNasStudy));
 }
 
-// Makes the study after all checks: an evaluator throws if its data, its supernet or its device are missing.
-void make_study(const std::string& study, const NasSearch& search, const SearchProgram& program,
-                const search::EvaluatorPlace& place, Output& out) {
+// Makes the study after all checks. Returns the evaluator, which throws if its data, its supernet or its device are
+// missing. Making it takes as long as opening the images, so the caller uses it too.
+std::unique_ptr<search::Evaluator> make_study(const std::string& study, const NasSearch& search,
+                                              const SearchProgram& program, search::EvaluatorPlace place, Output& out) {
   search::check(search);
-  program.make_evaluator(search.space, search.evaluator, place);
+  const std::string settings = search::settings_text(search);
+  place.folder = runs_folder(study, settings);
+  std::unique_ptr<search::Evaluator> evaluator = program.make_evaluator(search.space, search.evaluator, place);
   try {
-    Study::create(study, search::kNasStudy, search::settings_text(search));
+    Study::create(study, search::kNasStudy, settings);
   } catch (const Error&) {
     if (!Study::exists(study)) throw;  // else another process has made it meanwhile, and the settings are compared
   }
   out.say(fmt::format("space {}; quality by {}, networks by {}", space_text(search.space), search.evaluator.name,
                       search.points.empty() ? search.controller : "another study"));
+  return evaluator;
 }
 
 // Runs `search worker` in several processes, and shows how far they are.
@@ -69,16 +73,18 @@ Body declare_search_run(CLI::App& command, const Globals& globals, const SearchP
     const NasSearch search = asked_search(o->settings, stored);
     search::EvaluatorPlace place{
         .folder = {}, .device = device_of(o->worker.device, search.evaluator.name), .threads = thread_count(globals)};
-    if (!stored) make_study(o->worker.study, search, program, place, out);
+    std::unique_ptr<search::Evaluator> evaluator;
+    if (!stored) evaluator = make_study(o->worker.study, search, program, place, out);
     Study study(o->worker.study, search::kNasStudy);
     check_same(search, stored_search(study), study.name());
-    if (o->workers > 0 && !search::result_of(search, study.trials()).complete) {
+    if (o->workers != 1) evaluator.reset();  // the workers have their own
+    if (o->workers > 0 && !search::result_of(search, stored_trials(study, search)).complete) {
       check_files(search, study.name());
       if (o->workers > 1) {
         run_worker_processes(*o, place.threads, study, out);
       } else {
-        place.folder = runs_folder(study);
-        const auto evaluator = program.make_evaluator(search.space, search.evaluator, place);
+        place.folder = runs_folder(o->worker.study, study.settings());
+        if (!evaluator) evaluator = program.make_evaluator(search.space, search.evaluator, place);
         evaluate_trials(o->worker, search, study, *evaluator, out);
       }
     }

@@ -10,6 +10,8 @@
 #include "effnet/cli/arguments.h"
 #include "effnet/cli/search.h"
 #include "effnet/cli/study_options.h"
+#include "effnet/formats/checkpoint_sum.h"
+#include "effnet/formats/safetensors.h"
 #include "effnet/graph/counted_costs.h"
 #include "effnet/model/cost_by_name.h"
 #include "effnet/train/recipe/recipe.h"
@@ -139,7 +141,7 @@ std::string recipe_text(const SearchSettings& o, const NasSearch& search) {
   return train::print(recipe);
 }
 
-void set_evaluator(const SearchSettings& o, NasSearch& search) {
+void set_evaluator(const SearchSettings& o, bool is_new, NasSearch& search) {
   const search::EvaluatorFacts& facts = search::evaluator_facts(search.evaluator.name);
   search::EvaluatorSettings& evaluator = search.evaluator;
   const bool changed = !o.data.empty() || !o.recipe.empty() || !o.overrides.empty();
@@ -154,6 +156,8 @@ void set_evaluator(const SearchSettings& o, NasSearch& search) {
     if (!o.supernet.empty()) evaluator.supernet = fs::absolute(o.supernet).lexically_normal().string();
     if (evaluator.supernet.empty())
       throw usage_error("--supernet is missing (got none, expected a file that effnet search supernet has written)");
+    // The evaluator compares it with the file, in every worker and at any later time.
+    if (is_new) evaluator.supernet_digest = formats::checkpoint_sum(formats::read_safetensors(evaluator.supernet));
   }
   if (!o.budgets.empty()) search.budgets = parse_epochs("--budgets", o.budgets);
   if (o.keep) search.keep = *o.keep;
@@ -207,10 +211,10 @@ void check_space(const SearchSettings& o, const search::Space& space) {
 // Takes space, objective and networks from another study: all networks of its largest budget, or `trials` of them that
 // are spread evenly over its ranking, from the best to the worst.
 void take_points(const SearchSettings& o, NasSearch& search) {
-  search::Study study(o.points_of, search::kNasStudy);
+  search::Study study(o.points_of, search::kNasStudy, {}, search::Access::read);
   NasSearch other = stored_search(study);
   check_space(o, other.space);
-  const search::NasResult result = search::result_of(other, study.trials());
+  const search::NasResult result = search::result_of(other, stored_trials(study, other));
   if (result.best.empty())
     throw input_error("--points-of: {}: no trial is done (expected networks to evaluate)", study.name());
   const std::size_t all = result.best.size();
@@ -257,7 +261,7 @@ NasSearch asked_search(const SearchSettings& o, const std::optional<NasSearch>& 
   check_owners(o, search);
   set_controller(o, search);
   set_objective(o, search);
-  set_evaluator(o, search);
+  set_evaluator(o, !stored, search);
   return search;
 }
 

@@ -1,4 +1,4 @@
-// The settings of a search from the options of `effnet search run`, and their comparison with those of a study.
+// The settings of a search from the options of `effnet search run`.
 #pragma once
 
 #include <optional>

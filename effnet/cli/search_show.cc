@@ -46,13 +46,14 @@ std::vector<RankedChoice> ranked_choices(const search::Space& space, const std::
 }
 
 SearchComparison compare(const NasSearch& search, const search::NasResult& result, const std::string& against) {
-  search::Study study(against, search::kNasStudy);
+  search::Study study(against, search::kNasStudy, {}, search::Access::read);
   const NasSearch other = stored_search(study);
   if (search::print(other.space) != search::print(search.space))
     throw usage_error("--against: the studies have different spaces (got {} and {}, expected the same one)",
                       other.space.name, search.space.name);
   std::map<search::Point, double> qualities;
-  for (const NasRow& row : search::result_of(other, study.trials()).best) qualities[row.point] = row.quality;
+  const search::NasResult other_result = search::result_of(other, stored_trials(study, other));
+  for (const NasRow& row : other_result.best) qualities[row.point] = row.quality;
   std::vector<double> a, b;
   for (const NasRow& row : result.best) {
     const auto found = qualities.find(row.point);
@@ -100,12 +101,10 @@ void declare_options(CLI::App& command, SearchShowOptions& o) {
 }
 
 SearchReport search_report(const SearchShowOptions& o) {
-  search::Study study(o.study, search::kNasStudy);
-  SearchReport report{.study = study.name(),
-                      .search = stored_search(study),
-                      .trials = study.trials(),
-                      .page = o.page,
-                      .top = static_cast<std::size_t>(o.top)};
+  search::Study study(o.study, search::kNasStudy, {}, search::Access::read);
+  SearchReport report{
+      .study = study.name(), .search = stored_search(study), .page = o.page, .top = static_cast<std::size_t>(o.top)};
+  report.trials = stored_trials(study, report.search);
   report.result = search::result_of(report.search, report.trials);
   const std::vector<search::ValuedPoint> values = valued_points(report.search, report.trials);
   report.networks = std::ssize(values);

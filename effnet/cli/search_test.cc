@@ -1,4 +1,5 @@
 // effnet search: its options, its errors, and whole searches with the toy evaluator.
+#include <algorithm>
 #include <cmath>
 #include <filesystem>
 #include <set>
@@ -368,6 +369,81 @@ TEST_F(SearchCommand, ExportsANetworkThatCanBeRead) {
   EXPECT_EQ(run_effnet({"search", "export", study(), "--weights", file}).code, 2);  // no supernet
 }
 
+TEST_F(SearchCommand, ANameIsPrintable) {
+  ASSERT_EQ(run({"--space", space(), "--trials", "5"}).code, 0);
+  for (const char* name : {"a\x1b[2Jb", "a\nb", "\xff"}) {
+    const RunResult exported = run_effnet({"search", "export", study(), "-o", "-", "--name", name});
+    EXPECT_EQ(exported.code, 2);
+    EXPECT_NE(exported.messages.find("--name: not printable"), std::string::npos) << exported.messages;
+  }
+  // Any file name is accepted, and escaped where it is printed.
+  const std::string moved = in_folder("b\x1b[2J.study");
+  std::filesystem::rename(study(), moved);
+  for (const RunResult& shown : {run_effnet({"search", "show", moved}), run_effnet({"search", "run", moved})}) {
+    EXPECT_EQ(shown.code, 0) << shown.messages;
+    EXPECT_EQ((shown.results + shown.messages).find('\x1b'), std::string::npos);
+    EXPECT_NE(shown.results.find("b\\x1b[2J.study"), std::string::npos);
+  }
+}
+
+// A program whose evaluator is the toy, and that counts how often it is made.
+TEST_F(SearchCommand, TheEvaluatorIsMadeOnce) {
+  int made = 0;
+  std::set<std::filesystem::path> folders;
+  const SearchProgram program{.make_evaluator = [&](const search::Space& of, const search::EvaluatorSettings& settings,
+                                                    const search::EvaluatorPlace& place) {
+    ++made;
+    folders.insert(place.folder);
+    return search::make_toy_evaluator(of, settings);
+  }};
+  const auto search_run = [&](std::vector<std::string> words) {
+    CLI::App app;
+    const Globals globals{.threads = {1}};
+    const Body body = declare_search_run(app, globals, program);
+    std::reverse(words.begin(), words.end());  // CLI11 expects them reversed
+    app.parse(words);
+    CapturedOutput captured;
+    return body(captured.out);
+  };
+  EXPECT_EQ(search_run({study(), "--evaluator", "toy", "--space", space(), "--trials", "5"}), 0);
+  EXPECT_EQ(made, 1) << "for a new study";
+  const std::string other = in_folder("other.study");
+  EXPECT_EQ(search_run({other, "--evaluator", "toy", "--space", space(), "--trials", "6", "--workers", "0"}), 0);
+  EXPECT_EQ(search_run({other}), 0);
+  EXPECT_EQ(made, 3) << "once to check, once to continue";
+  EXPECT_EQ(search_run({other}), 0);
+  EXPECT_EQ(made, 3) << "a finished study needs none";
+  EXPECT_EQ(folders.size(), 2U) << "a continued study uses the folder that it was made with";
+}
+
+TEST_F(SearchCommand, DamagedTextsNameStudyAndTrial) {
+  ASSERT_EQ(run({"--space", space(), "--trials", "5"}).code, 0);
+  const auto change = [&](const char* what) {
+    search::open_database(study())->run(fmt::format("UPDATE effnet_trials SET {} WHERE id = 3", what));
+  };
+  const auto messages = [&] {
+    std::string all;
+    const std::vector<std::vector<std::string>> commands{
+        {"search", "show", study()},
+        {"search", "run", study()},
+        {"search", "worker", study()},
+        {"search", "export", study(), "-o", "-"},
+        {"search", "run", in_folder("new"), "--points-of", study(), "--evaluator", "toy"}};
+    for (const std::vector<std::string>& command : commands) {
+      const RunResult result = run_effnet(command);
+      EXPECT_EQ(result.code, 3) << command[1] << result.messages;
+      const std::string place = fmt::format("{}: trial 3: ", study());
+      EXPECT_NE(result.messages.find(place), std::string::npos) << result.messages;
+      all += result.messages;
+    }
+    return all;
+  };
+  change("details = '{}'");
+  EXPECT_NE(messages().find("wrong details (got '{}'"), std::string::npos);
+  change("candidate = 'k9'");
+  EXPECT_NE(messages().find("unknown kernel for stage 1 (got 'k9'"), std::string::npos);
+}
+
 TEST_F(SearchCommand, ComparesTwoStudiesOfTheSameNetworks) {
   ASSERT_EQ(run({"--space", space(), "--trials", "60", "--controller", "random"}).code, 0);
   const std::string again = in_folder("again.study");
@@ -441,6 +517,19 @@ TEST(WorkerProcesses, WordsWithoutOptions) {
                            "--quiet", "--set", "a=1", "--workers=2"},
                           {"--workers", "-o", "--out"}),
             (std::vector<std::string>{"scale", "search", "b", "--set", "a=1"}));
+}
+
+TEST(WorkerProcesses, AWorkerThatWasKilledIsNamed) {
+  const auto error_of = [](const char* script) {
+    return refusal([&] { check_worker(run_process({"sh", "-c", script})); });
+  };
+  EXPECT_EQ(error_of("kill -9 $$"), "4 a worker was killed by signal 9 (SIGKILL)");
+  EXPECT_EQ(error_of("echo why >&2; kill -15 $$"), "4 a worker was killed by signal 15 (SIGTERM): why\n");
+  EXPECT_EQ(error_of("echo why >&2; exit 137"), "4 a worker ended with exit code 137: why\n");
+  EXPECT_EQ(error_of("exit 3"), "4 a worker ended with exit code 3");
+  EXPECT_EQ(error_of("exit 0"), "");
+  EXPECT_EQ(refusal([] { check_worker(run_process({"no-such-program-here"})); }).substr(0, 26),
+            "4 a worker cannot be start");
 }
 
 TEST(WorkerProcesses, Timeouts) {

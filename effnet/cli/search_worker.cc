@@ -45,8 +45,8 @@ void declare_place_options(CLI::App& command, SearchWorkerOptions& o) {
       ->type_name("D");
 }
 
-fs::path runs_folder(const search::Study& study) {
-  return study.runs_folder() / sha256(std::as_bytes(std::span(study.settings()))).substr(0, kDigestDigits);
+fs::path runs_folder(const std::string& where, std::string_view settings) {
+  return search::Study::runs_folder(where) / sha256(std::as_bytes(std::span(settings))).substr(0, kDigestDigits);
 }
 
 search::WorkerResult evaluate_trials(const SearchWorkerOptions& o, const NasSearch& search, search::Study& study,
@@ -59,8 +59,8 @@ search::WorkerResult evaluate_trials(const SearchWorkerOptions& o, const NasSear
                                                    search::evaluate_with(search, evaluator), options);
   out.status("");
   std::error_code ignored;
-  fs::remove(runs_folder(study), ignored);  // these two only if no other worker has files in them
-  fs::remove(study.runs_folder(), ignored);
+  fs::remove(runs_folder(o.study, study.settings()), ignored);  // these two only if no other worker has files in them
+  fs::remove(search::Study::runs_folder(o.study), ignored);
   return result;
 }
 
@@ -90,11 +90,12 @@ Body declare_search_worker(CLI::App& command, const Globals& globals, const Sear
     exec_for_evaluator(program, search.evaluator.name, globals);
     const std::string device = device_of(o->device, search.evaluator.name);
     check_files(search, study.name());
-    const auto evaluator =
-        program.make_evaluator(search.space, search.evaluator,
-                               {.folder = runs_folder(study), .device = device, .threads = thread_count(globals)});
+    static_cast<void>(stored_trials(study, search));  // throws for a damaged study, which could not be completed
+    const auto evaluator = program.make_evaluator(
+        search.space, search.evaluator,
+        {.folder = runs_folder(o->study, study.settings()), .device = device, .threads = thread_count(globals)});
     report.result = evaluate_trials(*o, search, study, *evaluator, out);
-    report.complete = search::result_of(search, study.trials()).complete;
+    report.complete = search::result_of(search, stored_trials(study, search)).complete;
     show(report, globals, out);
     return 0;
   };

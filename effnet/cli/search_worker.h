@@ -4,6 +4,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <string>
+#include <string_view>
 
 #include "effnet/cli/search.h"
 
@@ -18,10 +19,10 @@ struct SearchWorkerOptions {
 };
 void declare_place_options(CLI::App& command, SearchWorkerOptions& options);  // --device, --timeout
 
-// The folder for the files of trials in progress: a folder in study.runs_folder() whose name is a digest of the
-// settings. So a study that is removed and made again does not find the files of the old one, whose trials had the same
-// numbers.
-std::filesystem::path runs_folder(const search::Study& study);
+// The folder for the files of trials in progress of the study at `where`: a folder in Study::runs_folder() whose name
+// is a digest of the settings. So a study that is removed and made again does not find the files of the old one, whose
+// trials had the same numbers. The study need not exist.
+std::filesystem::path runs_folder(const std::string& where, std::string_view settings);
 
 // Evaluates trials until the search has ended, or options.trials of them.
 search::WorkerResult evaluate_trials(const SearchWorkerOptions& options, const search::NasSearch& search,

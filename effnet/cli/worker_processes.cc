@@ -3,6 +3,8 @@
 #include <algorithm>
 #include <atomic>
 #include <chrono>
+#include <csignal>
+#include <cstring>
 #include <exception>
 #include <filesystem>
 #include <thread>
@@ -18,6 +20,11 @@ constexpr double kShortestTimeout = 1;
 constexpr double kLongestTimeout = 7 * 24 * 3600;
 constexpr double kBeatsInTimeout = 6;
 constexpr double kMeanwhileS = 0.25;
+
+std::string signal_text(int number) {
+  const char* name = ::sigabbrev_np(number);
+  return name == nullptr ? fmt::format("signal {}", number) : fmt::format("signal {} (SIG{})", number, name);
+}
 
 }  // namespace
 
@@ -49,6 +56,17 @@ std::vector<std::string> words_without(const std::vector<std::string>& words,
   return kept;
 }
 
+void check_worker(const ProcessResult& result) {
+  if (!result.started) throw environment_error("a worker cannot be started (got no process, expected one)");
+  if (result.exit_code == 0) return;
+  const std::string end = result.signal != 0 ? fmt::format("was killed by {}", signal_text(result.signal))
+                                             : fmt::format("ended with exit code {}", result.exit_code);
+  const Error error = environment_error("a worker {}{}", end, result.errors.empty() ? "" : ": " + result.errors);
+  if (result.signal != SIGKILL) throw error;
+  throw error.with_hint(
+      "the system kills processes if memory is short: try fewer --workers; the same command continues the study");
+}
+
 void run_workers(std::vector<std::string> words, int count, int threads, const std::function<void()>& meanwhile) {
   words.insert(words.begin(), std::filesystem::read_symlink("/proc/self/exe").string());
   words.emplace_back("--quiet");
@@ -60,9 +78,7 @@ void run_workers(std::vector<std::string> words, int count, int threads, const s
   for (std::exception_ptr& error : errors) {
     waiting.emplace_back([&words, &error, &running] {
       try {
-        const ProcessResult result = run_process(words);
-        if (result.exit_code != 0)
-          throw environment_error("a worker ended with exit code {}: {}", result.exit_code, result.errors);
+        check_worker(run_process(words));
       } catch (...) {
         error = std::current_exception();
       }

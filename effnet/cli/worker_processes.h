@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "effnet/base/process.h"
 #include "effnet/search/study/worker.h"
 
 namespace effnet::cli {
@@ -20,6 +21,9 @@ search::WorkerOptions worker_options(double timeout_s);
 // --json and --quiet.
 std::vector<std::string> words_without(const std::vector<std::string>& words,
                                        const std::vector<std::string_view>& options);
+
+// Throws Error(environment) with the reason if a worker process could not be started or has failed.
+void check_worker(const ProcessResult& result);
 
 // Runs this program with the arguments `words` in `count` processes at the same time, each with an equal part of
 // `threads`, and waits until all of them have ended. Calls `meanwhile` about four times per second while it waits.

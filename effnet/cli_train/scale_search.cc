@@ -31,9 +31,8 @@ constexpr std::array kOptions{
     StudyOption{"/base", "BASE"},
     StudyOption{"/cost", "--cost"},
     StudyOption{"/factor", "--factor"},
-    StudyOption{
-        "/candidates", "--tolerance and --step",
-        [](const nlohmann::json& settings) { return count_of(std::ssize(settings.at("candidates")), "candidate"); }},
+    StudyOption{"/step", "--step"},
+    StudyOption{"/tolerance", "--tolerance"},
     StudyOption{"/seeds", "--seeds",
                 [](const nlohmann::json& settings) { return fmt::format("{}", settings.at("seeds").size()); }},
     StudyOption{"/epochs", "--epochs"},
@@ -48,6 +47,8 @@ ScaleSearch settings_of(const ScaleSearchOptions& o) {
   ScaleSearch search{.base = formats::describe(formats::find_model(o.base, formats::Pulled::ignore)).arch,
                      .cost = o.cost,
                      .factor = o.grid.factor,
+                     .step = o.grid.step,
+                     .tolerance = o.grid.tolerance,
                      .candidates = {},
                      .seeds = {},
                      .epochs = parse_epochs("--epochs", o.epochs),
@@ -66,13 +67,6 @@ std::vector<search::ScaleCandidate> candidates_of(const ScaleSearchOptions& o, c
   return candidates;
 }
 
-// Whether the candidates can be computed again to compare them with those of a study. A latency differs with each
-// measurement. The grid with the default options is not computed again, because that takes seconds.
-bool can_compare_candidates(const ScaleSearchOptions& o) {
-  const search::GridOptions defaults;
-  return o.cost != graph::kLatencyCost && (o.grid.tolerance != defaults.tolerance || o.grid.step != defaults.step);
-}
-
 // Makes the study if it does not exist, and returns its settings. Throws Error(usage) if it exists with other settings.
 ScaleSearch open_study(const ScaleSearchOptions& o, int threads, Output& out) {
   ScaleSearch asked = settings_of(o);
@@ -89,9 +83,9 @@ ScaleSearch open_study(const ScaleSearchOptions& o, int threads, Output& out) {
   }
   const Study study(o.study, search::kScaleStudy);
   ScaleSearch stored = search::parse_scale_search(study.settings(), study.name());
-  asked.candidates = can_compare_candidates(o) && asked.cost == stored.cost && asked.factor == stored.factor
-                         ? candidates_of(o, asked.base, threads)
-                         : stored.candidates;
+  asked.candidates = stored.candidates;
+  if (!stored.step) asked.step.reset();  // a study of an earlier version
+  if (!stored.tolerance) asked.tolerance.reset();
   check_same_options(study.name(), search::settings_text(asked), search::settings_text(stored), kOptions);
   return stored;
 }
@@ -100,7 +94,8 @@ search::WorkerResult run_worker(const ScaleSearchOptions& o, const ScaleSearch& 
   Study study(o.study, search::kScaleStudy);
   const train::Recipe recipe = train::parse_recipe(search.recipe, "the study's recipe");
   check_still_there(study.name(), "the images", recipe.data.folder);
-  lab::ProxyOptions proxy{.recipe = recipe, .folder = study.runs_folder(), .device = o.device, .threads = threads};
+  lab::ProxyOptions proxy{
+      .recipe = recipe, .folder = Study::runs_folder(o.study), .device = o.device, .threads = threads};
   search::WorkerOptions options = worker_options(o.timeout_s);
   options.ended = [&](const search::Trial& trial) {
     out.say(fmt::format(
@@ -273,8 +268,9 @@ Body declare_scale_search(CLI::App& scale, const Globals& globals) {
     ScaleSearchReport report{.search = open_study(*o, threads, out), .result = {}, .trials = {}, .files = {}};
     if (o->workers == 1) run_worker(*o, report.search, threads, out);
     if (o->workers > 1) run_workers_of(*o, globals);
-    report.trials = Study(o->study, search::kScaleStudy).trials();
-    report.result = search::result_of(report.search, report.trials);
+    Study study(o->study, search::kScaleStudy);
+    report.trials = study.trials();
+    report.result = search::result_of(report.search, report.trials, study.name());
     if (!o->out.empty() && report.result.best) report.files = write_family(report.search, *report.result.best, o->out);
     show(report, globals, out);
     return 0;

@@ -1,5 +1,6 @@
-// Metadata keys and checksum of a training checkpoint. A checkpoint is a safetensors file that training writes
-// (effnet/train/run/checkpoint.h). They are here because model_file.cc also reads checkpoints.
+// Metadata keys and checksum of a training checkpoint; the checksum also identifies a supernet. A checkpoint is a
+// safetensors file that training writes (effnet/train/run/checkpoint.h). They are here because model_file.cc also reads
+// checkpoints.
 #pragma once
 
 #include <string>

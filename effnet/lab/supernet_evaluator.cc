@@ -46,10 +46,19 @@ class Children {
   data::LoaderOptions loader_;
 };
 
+// The supernet that the study was made with. Another file would give its networks other qualities.
+Supernet supernet_of(const search::Space& space, const search::EvaluatorSettings& settings) {
+  Supernet supernet = read_supernet(settings.supernet, space);
+  if (settings.supernet_digest.empty() || supernet.digest == settings.supernet_digest) return supernet;
+  throw input_error("{}: not the supernet that the study was made with (got weights {}, expected {})",
+                    settings.supernet, supernet.digest, settings.supernet_digest)
+      .with_hint("put the old file back, or make another study with this one: their qualities cannot be compared");
+}
+
 Children::Children(const search::Space& space, const search::EvaluatorSettings& settings,
                    const search::EvaluatorPlace& place)
     : space_(space),
-      supernet_(read_supernet(settings.supernet, space)),
+      supernet_(supernet_of(space, settings)),
       recipe_(settings.recipe.empty() ? supernet_.recipe : train::parse_recipe(settings.recipe, kStudyRecipe)),
       device_(train::device_named(place.device)),
       images_(open_images(space.base, recipe_)),

@@ -15,8 +15,8 @@ inline constexpr std::int64_t kStatisticsBatches = 16;
 
 // The evaluator "supernet": the top-1 from 0 to 1 of the child on the validation images. `settings`: `supernet` is the
 // file, `recipe` gives the images; if it is empty, the recipe of the supernet. `seed` draws the images for the batch
-// norm statistics. Details: {"top1","images"} with top1 in percent. Throws Error(input) for a file of another space or
-// images with another number of classes.
+// norm statistics. Details: {"top1","images"} with top1 in percent. Throws Error(input) for a file of another space,
+// with other weights than `supernet_digest` says, or images with another number of classes.
 std::unique_ptr<search::Evaluator> make_supernet_evaluator(const search::Space& space,
                                                            const search::EvaluatorSettings& settings,
                                                            const search::EvaluatorPlace& place);

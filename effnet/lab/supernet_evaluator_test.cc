@@ -131,6 +131,21 @@ TEST_F(SupernetEvaluatorTest, RefusesWhatDoesNotFit) {
               HasSubstr("no validation images"));
 }
 
+// The same space and recipe, trained for one more epoch: only the weights differ.
+TEST_F(SupernetEvaluatorTest, RefusesAnotherSupernetThanThatOfTheStudy) {
+  const search::Point point = testkit::smallest_point(space_);
+  search::EvaluatorSettings of_study = settings();
+  of_study.supernet_digest = read_supernet(file(), space_).digest;
+  EXPECT_EQ(quality(of_study, point), quality(settings(), point));
+  fs::remove(file());
+  train_supernet(space_, {.recipe = testkit::recipe(images_, 21), .file = file(), .device = "cpu"});
+  EXPECT_THAT(failure([&] { make_supernet_evaluator(space_, of_study, testkit::place()); }),
+              HasSubstr("3 " + file().string() + ": not the supernet that the study was made with"));
+  EXPECT_THAT(failure([&] { child_model(space_, of_study, testkit::place(), point); }),
+              HasSubstr("not the supernet that the study was made with"));
+  EXPECT_NO_THROW(make_supernet_evaluator(space_, settings(), testkit::place())) << "a study without a digest";
+}
+
 TEST_F(SupernetEvaluatorTest, ADivergedSupernetIsAnError) {
   tensor::Weights weights = nn::ParameterStore::initialised(supernet_graph(space_), 1)->weights();
   weights.tensors.at("classifier.bias") =

@@ -2,6 +2,7 @@
 
 #include "effnet/base/error.h"
 #include "effnet/base/text.h"
+#include "effnet/formats/checkpoint_sum.h"
 #include "effnet/formats/safetensors.h"
 #include "effnet/lab/supernet.h"
 
@@ -47,6 +48,7 @@ Supernet parse_supernet(const tensor::Weights& weights, const search::Space& spa
   sized.base.classes = bias.dims.size() == 1 ? bias.dims[0] : 0;
   return {.recipe = train::parse_recipe(text_of(kRecipe), "the recipe in its metadata"),
           .classes = sized.base.classes,
+          .digest = formats::checkpoint_sum(weights),
           .store = nn::ParameterStore::from_weights(supernet_graph(sized), weights)};
 }
 

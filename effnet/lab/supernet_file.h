@@ -7,6 +7,7 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
+#include <string>
 
 #include "effnet/nn/network.h"
 #include "effnet/search/space/space.h"
@@ -18,6 +19,7 @@ namespace effnet::lab {
 struct Supernet {
   train::Recipe recipe;
   std::int64_t classes = 0;
+  std::string digest;                         // formats::checkpoint_sum()
   std::shared_ptr<nn::ParameterStore> store;  // on the CPU
 };
 

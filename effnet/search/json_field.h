@@ -2,7 +2,9 @@
 #pragma once
 
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
+#include <string_view>
 
 #include "effnet/base/error.h"
 #include "effnet/base/text.h"
@@ -18,15 +20,22 @@ inline Json parse_object(std::string_view text, std::string_view what) {
   return json;
 }
 
-// A field of an object. Throws Error(input) if it is missing or has another type.
+// A field of an object. Throws Error(input) if it is missing or has another type; `what` begins the message.
 template <class Value>
-Value field(const Json& json, const char* name) {
+Value field(const Json& json, const char* name, std::string_view what = "settings") {
   try {
     return json.at(name).get<Value>();
   } catch (const Json::exception&) {
-    throw input_error("settings: wrong field (got {} for {})",
+    throw input_error("{}: wrong field (got {} for {})", what,
                       json.contains(name) ? in_quotes(json[name].dump().substr(0, 40)) : "nothing", name);
   }
+}
+
+// The same for a field that texts of earlier versions do not have: empty if it is missing.
+template <class Value>
+std::optional<Value> optional_field(const Json& json, const char* name) {
+  if (!json.contains(name)) return std::nullopt;
+  return field<Value>(json, name);
 }
 
 }  // namespace effnet::search

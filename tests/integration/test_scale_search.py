@@ -1,5 +1,6 @@
 """effnet scale search: one result whatever the number of workers and however often they are killed; wrong input."""
 
+import json
 import os
 import shutil
 import sqlite3
@@ -139,7 +140,8 @@ def test_a_study_of_other_settings(effnet, base, project, by_one, tmp_path):
     study = tmp_path / "copy.study"
     shutil.copy(by_one["folder"] / "one.study", study)
     for more, option in ((["--seeds", "3"], "--seeds"), (["--set", "optimizer.lr=0.1"], "--recipe or --set optimizer.lr"),
-                         (["--factor", "3"], "--factor"), (["--epochs", "1,2"], "--epochs"), (["--step", "0.5"], "--tolerance and --step")):
+                         (["--factor", "3"], "--factor"), (["--epochs", "1,4"], "--epochs"),
+                         (["--step", "0.5"], "--step"), (["--tolerance", "0.2"], "--tolerance")):
         result = effnet(*arguments(base, project, study, *more))
         effnet.check_error(result, 2)
         assert f"{option}: the study has another value" in result.stderr
@@ -147,6 +149,29 @@ def test_a_study_of_other_settings(effnet, base, project, by_one, tmp_path):
     result = effnet("search", "show", study)
     effnet.check_error(result, 3)
     assert "another search" in result.stderr and f"hint: effnet scale search BASE --study {study} continues it" in result.stderr
+
+
+def test_a_study_of_an_earlier_version(effnet, base, project, by_one, tmp_path):
+    """It has no step and no tolerance, so these options are not compared."""
+    study = tmp_path / "copy.study"
+    shutil.copy(by_one["folder"] / "one.study", study)
+    with sqlite3.connect(study) as database:
+        settings = json.loads(database.execute("SELECT value FROM effnet_study WHERE key = 'settings'").fetchone()[0])
+        del settings["step"], settings["tolerance"]
+        database.execute("UPDATE effnet_study SET value = ? WHERE key = 'settings'", (json.dumps(settings),))
+    assert effnet.json(*arguments(base, project, study, "--step", "0.5"))["trials"] == by_one["trials"]
+
+
+def test_a_damaged_study(effnet, base, project, by_one, tmp_path):
+    for change, message in (("UPDATE effnet_trials SET candidate = 'x' WHERE id = 2", "trial 2: unknown candidate (got 'x'"),
+                            ("DELETE FROM effnet_trials WHERE id = 2", "a trial is missing (got trial 3, expected trial 2)")):
+        study = tmp_path / "damaged.study"
+        shutil.copy(by_one["folder"] / "one.study", study)
+        with sqlite3.connect(study) as database:
+            database.execute(change)
+        result = effnet(*arguments(base, project, study))
+        effnet.check_error(result, 3)
+        assert message in result.stderr and str(study) in result.stderr
 
 
 def test_files_that_are_no_study(effnet, base, project, tmp_path):

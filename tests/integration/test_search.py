@@ -176,6 +176,66 @@ def test_a_signal_to_the_command_ends_its_workers(effnet, space, tmp_path, numbe
     assert shown["counts"]["running"] == 0 and not shown["complete"]
 
 
+def children_of(process):
+    """The ids of the running processes that `process` has started."""
+    found = []
+    for entry in os.listdir("/proc"):
+        try:
+            with open(f"/proc/{entry}/stat") as file:
+                state, parent = file.read().rpartition(")")[2].split()[:2]
+        except (FileNotFoundError, NotADirectoryError, ProcessLookupError):
+            continue
+        if int(parent) == process.pid and state != "Z":
+            found.append(int(entry))
+    return found
+
+
+def is_running(pid):
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def test_workers_end_with_a_command_that_is_killed(effnet, space, tmp_path):
+    study = tmp_path / "s"
+    command = start(effnet, toy(space, study, "--trials", 100_000, "--workers", 2))
+    wait_for(lambda: os.path.exists(study) and effnet.json("search", "show", study)["counts"]["done"] > 20, command)
+    wait_for(lambda: len(children_of(command)) == 2, command)
+    workers = children_of(command)
+    command.kill()
+    command.communicate()
+    wait_for(lambda: not any(map(is_running, workers)), what="the end of the workers")
+    counts = effnet.json("search", "show", study)["counts"]
+    assert counts["running"] == 0 and counts["done"] > 20  # they gave their trials back
+
+
+def test_a_worker_that_is_killed_is_named(effnet, space, tmp_path):
+    study = tmp_path / "s"
+    command = start(effnet, toy(space, study, "--trials", 100_000, "--workers", 2))
+    wait_for(lambda: os.path.exists(study) and effnet.json("search", "show", study)["counts"]["done"] > 20, command)
+    wait_for(lambda: len(children_of(command)) == 2, command)
+    for worker in children_of(command):
+        os.kill(worker, signal.SIGKILL)
+    _, errors = command.communicate(timeout=300)
+    assert command.returncode == 4 and "a worker was killed by signal 9 (SIGKILL)" in errors, errors
+
+
+@pytest.mark.parametrize("disturb, message", [(os.remove, "the file was deleted"),
+                                              (lambda study: os.replace(study.with_name("other"), study), "the file was replaced")])
+def test_a_worker_notices_that_its_study_is_gone(effnet, space, finished, tmp_path, disturb, message):
+    study = tmp_path / "s"
+    shutil.copy(finished[0], tmp_path / "other")
+    assert effnet(*toy(space, study, "--trials", 100_000, "--workers", 0)).returncode == 0
+    worker = start(effnet, ["search", "worker", str(study)])
+    wait_for(lambda: effnet.json("search", "show", study)["counts"]["done"] > 20, worker)
+    disturb(study)
+    _, errors = worker.communicate(timeout=300)
+    assert worker.returncode == 4 and message in errors and "results since then are lost" in errors, errors
+    assert str(study) in errors and "hint: put the file back" in errors
+
+
 def test_an_output_never_replaces_an_input(effnet, space, finished, tmp_path):
     study = tmp_path / "copy"
     shutil.copy(finished[0], study)
@@ -372,6 +432,40 @@ def test_studies_that_cannot_be_read(effnet, finished, tmp_path, key, value, mes
         assert message in result.stderr
 
 
+@pytest.mark.parametrize("change, message", [
+    ("DROP TABLE effnet_trials", "not a study, or a damaged one"),
+    ("ALTER TABLE effnet_trials RENAME TO t", "not a study, or a damaged one"),
+    ("ALTER TABLE effnet_trials RENAME COLUMN details TO d", "not a study, or a damaged one"),
+    ("ALTER TABLE effnet_study RENAME COLUMN value TO v", "not a study, or a damaged one"),
+    ("UPDATE effnet_trials SET state = 'lost' WHERE id = 7", "trial 7: unknown state (got 'lost'"),
+    ("UPDATE effnet_trials SET details = '{' WHERE id = 7", "trial 7: wrong details"),
+    ("UPDATE effnet_trials SET candidate = 'k9' WHERE id = 7", "trial 7: point: unknown kernel for stage 1"),
+    ("UPDATE effnet_trials SET score = 'x' WHERE id = 7", "got 'x' in the column score"),
+    ("DELETE FROM effnet_trials WHERE id = 7", "a trial is missing (got trial 8, expected trial 7)"),
+])
+def test_damaged_studies(effnet, finished, tmp_path, change, message):
+    study = tmp_path / "damaged"
+    shutil.copy(finished[0], study)
+    with sqlite3.connect(study) as database:
+        database.execute(change)
+    for words in (["run"], ["worker"], ["show", "--live"], ["export", "-o", tmp_path / "x.toml"]):
+        result = effnet("search", words[0], study, *words[1:])
+        effnet.check_error(result, 3)
+        assert message in result.stderr and str(study) in result.stderr
+
+
+def test_damaged_headers(effnet, finished, tmp_path):
+    """Each byte of SQLite's header, and of the page that has the names of the tables, is changed. None is a fault of effnet."""
+    good = finished[0].read_bytes()
+    study = tmp_path / "damaged"
+    for place in range(0, 120):
+        study.write_bytes(good[:place] + bytes([good[place] ^ 0xFF]) + good[place + 1:])
+        result = effnet("search", "show", study)
+        assert result.returncode in (0, 3, 4), (place, result.stderr)
+        for name in os.listdir(tmp_path):
+            os.remove(tmp_path / name)
+
+
 def test_places_without_permission(effnet, space, finished):
     """root may write everywhere, so this runs as another user."""
     if os.geteuid() != 0:
@@ -395,7 +489,17 @@ def test_places_without_permission(effnet, space, finished):
             result = run(*words)
             effnet.check_error(result, 4)
             assert folder in result.stderr
+        # Reading needs no permission to write, as long as no log beside the study has later results.
+        shown = run("search", "show", study, "--json")
+        assert shown.returncode == 0 and json.loads(shown.stdout)["trials"] == finished[1]["trials"], shown.stderr
+        assert run("search", "export", study, "-o", "-").returncode == 0
         assert sorted(os.listdir(folder)) == ["a.study", "small.toml"]
+        with open(study + "-wal", "wb") as log:
+            log.write(b"x" * 4096)
+        os.chmod(study + "-wal", 0o644)
+        result = run("search", "show", study)
+        effnet.check_error(result, 4)
+        assert "cannot read without permission to write" in result.stderr and "a.study-wal" in result.stderr
     finally:
         shutil.rmtree(folder)
 

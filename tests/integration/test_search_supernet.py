@@ -1,5 +1,6 @@
 """effnet search supernet: the same file however often the training is stopped; its networks in a search and as models."""
 
+import shutil
 import signal
 
 import pytest
@@ -103,6 +104,22 @@ def test_a_search_with_it_and_its_models(effnet, space, project, supernet, tmp_p
     run = tmp_path / "run"
     assert effnet("train", "search_proxy", "--data", project / "data", "--out", run, "--threads", 1, "--set", f"model.name={arch}", "--set",
                   f"model.init={model}", "--set", "train.epochs=1", "--set", "train.batch=24").returncode == 0
+
+
+def test_a_study_keeps_its_supernet(effnet, space, project, supernet, tmp_path):
+    file, study = tmp_path / "net.safetensors", tmp_path / "s.study"
+    shutil.copy(supernet[0], file)
+    command = ["search", "run", study, "--space", space, "--evaluator", "supernet", "--supernet", file, "--objective", "limit", "--target",
+               "100M", "--trials", 4, "--threads", 1]
+    assert effnet(*command, "--workers", 0).returncode == 0
+    file.unlink()
+    assert effnet.json(*arguments(space, project, file, "--set", "seed=9"))["epochs"] == 12  # other weights
+    for words in (["search", "worker", study], command, ["search", "run", study]):
+        result = effnet(*words)
+        effnet.check_error(result, 3)
+        assert f"{file}: not the supernet that the study was made with" in result.stderr
+    shutil.copy(supernet[0], file)
+    assert effnet.json("search", "worker", study)["complete"]
 
 
 def test_wrong_input(effnet, space, project, supernet, tmp_path):

@@ -21,7 +21,10 @@ struct EvaluatorSettings {
   std::string recipe = {};    // proxy, supernet, zerocost: a training recipe (TOML) with data.folder
   std::string score = {};     // zerocost: "synflow", "naswot", "grad_norm", "macs" or "params"
   std::string supernet = {};  // supernet: the file with its weights
-  std::uint64_t seed = 1;     // of every evaluation: a network has one result
+  // formats::checkpoint_sum() of that file, because other weights give other qualities. Empty in studies of earlier
+  // versions, which accept any supernet of their space.
+  std::string supernet_digest = {};
+  std::uint64_t seed = 1;  // of every evaluation: a network has one result
 };
 
 struct Quality {

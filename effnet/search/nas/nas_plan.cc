@@ -29,15 +29,17 @@ std::string print(const Space& space, const PlanState& state) {
       .dump();
 }
 
+constexpr std::string_view kState = "the study's state";
+
 PlanState parse_state(const NasSearch& search, std::string_view text) {
   if (text.empty()) return {};
-  const Json json = parse_object(text, "the study's state");
-  PlanState state{.generation = field<std::int64_t>(json, "generation"),
-                  .controller = field<std::string>(json, "controller"),
-                  .proposed = field<std::int64_t>(json, "proposed"),
-                  .round = field<std::size_t>(json, "round"),
+  const Json json = parse_object(text, kState);
+  PlanState state{.generation = field<std::int64_t>(json, "generation", kState),
+                  .controller = field<std::string>(json, "controller", kState),
+                  .proposed = field<std::int64_t>(json, "proposed", kState),
+                  .round = field<std::size_t>(json, "round", kState),
                   .results = {},
-                  .alive = field<std::vector<std::size_t>>(json, "alive")};
+                  .alive = field<std::vector<std::size_t>>(json, "alive", kState)};
   try {
     for (const Json& one : json.at("results")) {
       state.results.push_back({.point = parse_point(search.space, one.at(0).get<std::string>()),
@@ -47,22 +49,34 @@ PlanState parse_state(const NasSearch& search, std::string_view text) {
                                .failed = one.at(4)});
     }
   } catch (const Json::exception&) {
-    throw input_error("the study's state: wrong results");
+    throw input_error("{}: wrong results", kState);
+  } catch (const Error& error) {
+    throw error.in(kState);
   }
   const bool known = std::ranges::all_of(state.alive, [&](std::size_t one) { return one < state.results.size(); });
-  if (!known || state.round >= search.budgets.size()) throw input_error("the study's state: numbers out of range");
+  if (!known || state.round >= search.budgets.size()) throw input_error("{}: numbers out of range", kState);
   return state;
 }
 
-// Stores the results of the round that has ended.
-void store(PlanState& state, const std::vector<Trial>& last) {
+// Stores the results of the round that has ended. Its trials are compared with the state, because trials that were
+// deleted by hand would give their results to other networks.
+void store(const Space& space, PlanState& state, const std::vector<Trial>& last) {
   if (last.size() != state.alive.size())
-    throw input_error("the study's state: another round (got {} trials, expected {})", last.size(), state.alive.size());
+    throw input_error("{}: another round (got {} trials, expected {})", kState, last.size(), state.alive.size());
   for (std::size_t i = 0; i < last.size(); ++i) {
     Result& result = state.results[state.alive[i]];
+    if (const std::string expected = to_text(space, result.point); last[i].what.candidate != expected) {
+      throw input_error("{}: another round (got trial {} of {}, expected {})", kState, last[i].id,
+                        in_quotes(last[i].what.candidate), in_quotes(expected));
+    }
     result.failed = last[i].state != TrialState::done;
     if (result.failed) continue;
-    const TrialNumbers numbers = numbers_of(last[i]);
+    TrialNumbers numbers;
+    try {
+      numbers = numbers_of(last[i]);
+    } catch (const Error& error) {
+      throw error.in(fmt::format("trial {}", last[i].id));
+    }
     result.reward = last[i].score;
     result.quality = numbers.quality;
     result.cost = numbers.cost;
@@ -122,7 +136,7 @@ Plan plan_of(const NasSearch& search) {
     if (number > 0 && text.empty())
       throw input_error("the study has no state (expected the one that generation {} has left)", number - 1);
     PlanState state = parse_state(search, text);
-    if (state.generation >= 0) store(state, last);
+    if (state.generation >= 0) store(search.space, state, last);
     std::vector<std::size_t> next;
     if (state.generation >= 0 && state.round + 1 < search.budgets.size()) next = promoted(state, search.keep);
     if (next.empty()) {

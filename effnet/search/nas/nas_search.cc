@@ -54,7 +54,9 @@ Objective parse_objective(const Json& json) {
 }
 
 Json evaluator_json(const EvaluatorSettings& e) {
-  return {{"name", e.name}, {"recipe", e.recipe}, {"score", e.score}, {"supernet", e.supernet}, {"seed", e.seed}};
+  Json json{{"name", e.name}, {"recipe", e.recipe}, {"score", e.score}, {"supernet", e.supernet}, {"seed", e.seed}};
+  if (!e.supernet_digest.empty()) json["supernet_digest"] = e.supernet_digest;
+  return json;
 }
 
 EvaluatorSettings parse_evaluator(const Json& json) {
@@ -62,6 +64,7 @@ EvaluatorSettings parse_evaluator(const Json& json) {
           .recipe = field<std::string>(json, "recipe"),
           .score = field<std::string>(json, "score"),
           .supernet = field<std::string>(json, "supernet"),
+          .supernet_digest = optional_field<std::string>(json, "supernet_digest").value_or(""),
           .seed = field<std::uint64_t>(json, "seed")};
 }
 
@@ -204,8 +207,7 @@ TrialNumbers numbers_of(const Trial& trial) {
     const Json details = Json::parse(trial.details);
     return {.quality = details.at("quality").get<double>(), .cost = details.at("cost").get<double>()};
   } catch (const Json::exception&) {
-    throw input_error("trial {}: wrong details (got {}, expected quality and cost)", trial.id,
-                      in_quotes(trial.details));
+    throw input_error("wrong details (got {}, expected quality and cost)", in_quotes(trial.details));
   }
 }
 

@@ -55,7 +55,8 @@ double cost_of(const NasSearch& search, const arch::ArchSpec& spec);
 // {"quality","cost","evaluator":{...}}.
 Evaluate evaluate_with(const NasSearch& search, Evaluator& evaluator);  // both must outlive the result
 
-// The numbers that evaluate_with() has stored with a trial that is done. Throws Error(input) if they are not there.
+// The numbers that evaluate_with() has stored with a trial that is done. Throws Error(input), without the trial's
+// number, if they are not there.
 struct TrialNumbers {
   double quality = 0, cost = 0;
 };

@@ -4,6 +4,7 @@
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <utility>
 
 #include "effnet/base/text.h"
 #include "effnet/graph/counted_costs.h"
@@ -85,7 +86,8 @@ TEST(NasSearch, SettingsReadBack) {
   NasSearch search = small_search();
   search.objective = {.form = ObjectiveForm::hard, .cost = "params", .target = 4e6, .weight = -0.1};
   search.control.seed = 18'446'744'073'709'551'615U;
-  search.evaluator = {.name = "proxy", .recipe = "seed = 1\n", .score = "", .supernet = "", .seed = 7};
+  search.evaluator = {
+      .name = "proxy", .recipe = "seed = 1\n", .score = "", .supernet = "", .supernet_digest = "xxh128:12", .seed = 7};
   Draws draws({.seed = 1}, "test");
   search.points = {sample(search.space, draws), sample(search.space, draws)};
   const NasSearch back = parse_nas_search(settings_text(search), "study");
@@ -93,6 +95,9 @@ TEST(NasSearch, SettingsReadBack) {
   EXPECT_EQ(back.control.seed, search.control.seed);
   EXPECT_EQ(back.points, search.points);
   EXPECT_EQ(back.objective.form, ObjectiveForm::hard);
+  EXPECT_EQ(back.evaluator.supernet_digest, "xxh128:12");
+  search.evaluator.supernet_digest.clear();  // as in studies of earlier versions
+  EXPECT_EQ(parse_nas_search(settings_text(search), "study").evaluator.supernet_digest, "");
 }
 
 TEST(NasSearch, WrongSettingsAreErrors) {
@@ -276,6 +281,20 @@ TEST(NasSearch, StatesThatCannotBeRead) {
     EXPECT_NE(message_of([&] { plan(1, wrong.dump(), {}); }, ErrorCode::input), "no error") << name;
   }
   EXPECT_THAT(message_of([&] { plan(1, "", {}); }, ErrorCode::input), HasSubstr("no state"));
+  Json unknown = good;
+  unknown["results"][0][0] = "k9";
+  EXPECT_THAT(message_of([&] { plan(1, unknown.dump(), {}); }, ErrorCode::input),
+              HasSubstr("the study's state: point"));
+  // Trials of another generation with the same number of networks.
+  std::vector<Trial> last;
+  for (const NewTrial& one : first.trials) last.push_back({.id = std::ssize(last) + 5, .what = one});
+  for (Trial& trial : last) end(search, trial, 0.5);
+  const std::string own = std::exchange(last[1].what.candidate, "other");
+  EXPECT_THAT(message_of([&] { plan(1, first.state, last); }, ErrorCode::input),
+              HasSubstr("another round (got trial 6 of 'other'"));
+  last[1].what.candidate = own;
+  last[3].details = "{}";
+  EXPECT_THAT(message_of([&] { plan(1, first.state, last); }, ErrorCode::input), HasSubstr("trial 8: wrong details"));
   Json wrong = good;
   wrong["alive"] = {0, 1, 2, 4};
   EXPECT_THAT(message_of([&] { plan(1, wrong.dump(), {}); }, ErrorCode::input), HasSubstr("out of range"));

@@ -51,6 +51,21 @@ std::vector<Scored> scores_of_round(const Halving& halving, const std::vector<Tr
   return result;
 }
 
+namespace {
+
+// Throws if the round does not have each of its candidates with each seed: trials of the study were deleted or changed
+// by hand, and other candidates would go on. All candidates are in the first round.
+void check_round(const Halving& halving, const std::vector<Trial>& trials, std::int64_t round, std::int64_t found) {
+  const std::int64_t candidates = round == 0 ? std::ssize(halving.candidates) : found;
+  const std::int64_t expected = candidates * std::ssize(halving.seeds);
+  const std::int64_t count = std::ranges::count(trials, round, &Trial::generation);
+  if (count == expected && candidates == found) return;
+  throw input_error("round {}: other trials than planned (got {} trials of {} candidates, expected {} of {})",
+                    round + 1, count, found, expected, candidates);
+}
+
+}  // namespace
+
 std::vector<NewTrial> next_round(const Halving& halving, const std::vector<Trial>& last) {
   if (halving.candidates.empty() || halving.seeds.empty() || halving.budgets.empty())
     throw usage_error("nothing to search (got {} candidates, {} seeds and {} budgets, expected at least one of each)",
@@ -62,6 +77,7 @@ std::vector<NewTrial> next_round(const Halving& halving, const std::vector<Trial
   std::vector<std::string> candidates = halving.candidates;
   if (round > 0) {
     const std::vector<Scored> scores = scores_of_round(halving, last, round - 1);
+    check_round(halving, last, round - 1, std::ssize(scores));
     candidates.clear();
     for (const Scored& one : scores) {
       if (std::ssize(candidates) < kept_after_round(halving.keep, std::ssize(scores)) && one.seeds > 0)

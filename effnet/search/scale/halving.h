@@ -36,7 +36,7 @@ std::vector<Scored> scores_of_round(const Halving& halving, const std::vector<Tr
 
 // The trials of the next round; none after the last one. `last`: the trials of the round before, by id, all ended; none
 // for the first round. Trials of earlier rounds may come before them. Throws Error(usage) if no candidate, seed or
-// budget is given, or `keep` is not in (0, 1].
+// budget is given, or `keep` is not in (0, 1], and Error(input) if trials of the round before are missing.
 std::vector<NewTrial> next_round(const Halving& halving, const std::vector<Trial>& last);
 
 Plan plan_of(Halving halving);  // the rounds as generations of a study; needs no state

@@ -24,15 +24,17 @@ std::string settings_text(const ScaleSearch& search) {
   Json candidates = Json::array();
   for (const ScaleCandidate& one : search.candidates)
     candidates.push_back({{"candidate", candidate_text(one.coefficients)}, {"factor", one.factor}});
-  return Json{{"base", arch::print(search.base)},
-              {"cost", search.cost},
-              {"factor", search.factor},
-              {"candidates", candidates},
-              {"seeds", search.seeds},
-              {"epochs", search.epochs},
-              {"keep", search.keep},
-              {"recipe", search.recipe}}
-      .dump(1);
+  Json json{{"base", arch::print(search.base)},
+            {"cost", search.cost},
+            {"factor", search.factor},
+            {"candidates", candidates},
+            {"seeds", search.seeds},
+            {"epochs", search.epochs},
+            {"keep", search.keep},
+            {"recipe", search.recipe}};
+  if (search.step) json["step"] = *search.step;
+  if (search.tolerance) json["tolerance"] = *search.tolerance;
+  return json.dump(1);
 }
 
 ScaleSearch parse_scale_search(std::string_view text, std::string_view source) {
@@ -41,6 +43,8 @@ ScaleSearch parse_scale_search(std::string_view text, std::string_view source) {
     ScaleSearch search{.base = arch::parse(field<std::string>(json, "base"), "base"),
                        .cost = field<std::string>(json, "cost"),
                        .factor = field<double>(json, "factor"),
+                       .step = optional_field<double>(json, "step"),
+                       .tolerance = optional_field<double>(json, "tolerance"),
                        .candidates = {},
                        .seeds = field<std::vector<std::uint64_t>>(json, "seeds"),
                        .epochs = field<std::vector<double>>(json, "epochs"),
@@ -67,15 +71,19 @@ arch::ArchSpec network_of(const ScaleSearch& search, std::string_view candidate)
   return arch::scaled_by(search.base, 1, {.coefficients = parse_candidate(candidate)}).spec;
 }
 
-ScaleSearchResult result_of(const ScaleSearch& search, const std::vector<Trial>& trials) {
+ScaleSearchResult result_of(const ScaleSearch& search, const std::vector<Trial>& trials, std::string_view source) {
   ScaleSearchResult result;
+  const Halving halving = halving_of(search);
   for (const Trial& trial : trials) {
+    if (std::ranges::find(halving.candidates, trial.what.candidate) == halving.candidates.end()) {
+      throw input_error("{}: trial {}: unknown candidate (got {}, expected one of the study's)", source, trial.id,
+                        in_quotes(trial.what.candidate));
+    }
     ++(trial.state == TrialState::waiting   ? result.waiting
        : trial.state == TrialState::running ? result.running
        : trial.state == TrialState::done    ? result.done
                                             : result.failed);
   }
-  const Halving halving = halving_of(search);
   const std::int64_t rounds = trials.empty() ? 0 : trials.back().generation + 1;
   result.complete = rounds == std::ssize(search.epochs) && result.waiting + result.running == 0;
   std::map<std::string, bool> listed;

@@ -25,8 +25,10 @@ struct ScaleCandidate {
 
 struct ScaleSearch {
   arch::ArchSpec base;
-  std::string cost;   // what the factor is of: "macs", "params", "memory" or "latency"
-  double factor = 2;  // that the candidates were chosen for
+  std::string cost;  // what the factor is of: "macs", "params", "memory" or "latency"
+  // What the candidates were chosen for. Studies of earlier versions have no step and no tolerance.
+  double factor = 2;
+  std::optional<double> step = {}, tolerance = {};  // as in GridOptions
   std::vector<ScaleCandidate> candidates;
   std::vector<std::uint64_t> seeds;
   std::vector<double> epochs;  // of the rounds, ascending
@@ -55,6 +57,7 @@ struct ScaleSearchResult {
   std::optional<arch::Coefficients> best;                       // of rows.front(); empty before the first trial is done
   std::optional<ResponseSurface> surface;  // of the first round, in which all candidates are; empty if too few are done
 };
-ScaleSearchResult result_of(const ScaleSearch& search, const std::vector<Trial>& trials);
+// Throws Error(input) with `source` and the trial for a trial of an unknown candidate.
+ScaleSearchResult result_of(const ScaleSearch& search, const std::vector<Trial>& trials, std::string_view source);
 
 }  // namespace effnet::search

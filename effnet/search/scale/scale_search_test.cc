@@ -52,8 +52,15 @@ TEST(ScaleSearch, SettingsReadBack) {
   const ScaleSearch back = parse_scale_search(settings_text(search), "study");
   EXPECT_EQ(settings_text(back), settings_text(search));
   EXPECT_EQ(back.base, search.base);
+  EXPECT_FALSE(back.step || back.tolerance) << "a study of an earlier version";
   EXPECT_EQ(back.candidates.size(), 8U);
   EXPECT_EQ(back.candidates[3].coefficients.gamma, search.candidates[3].coefficients.gamma);
+  ScaleSearch with_grid = search;
+  with_grid.step = 0.05;
+  with_grid.tolerance = 0.1;
+  const ScaleSearch grid_back = parse_scale_search(settings_text(with_grid), "study");
+  EXPECT_EQ(grid_back.step, 0.05);
+  EXPECT_EQ(grid_back.tolerance, 0.1);
 }
 
 TEST(ScaleSearch, WrongSettingsAreErrors) {
@@ -83,7 +90,7 @@ TEST(ScaleSearch, TheBestOfTheLastRoundWins) {
   const ScaleSearch search = small_search();
   const std::vector<Trial> trials = all_trials(search);
   ASSERT_EQ(trials.size(), 2U * (8 + 4));
-  const ScaleSearchResult result = result_of(search, trials);
+  const ScaleSearchResult result = result_of(search, trials, "study");
   EXPECT_TRUE(result.complete);
   EXPECT_EQ(result.done, 24);
   ASSERT_EQ(result.rows.size(), 8U);
@@ -108,16 +115,31 @@ TEST(ScaleSearch, TheBestOfTheLastRoundWins) {
 
 TEST(ScaleSearch, AnUnfinishedStudyHasAResultToo) {
   const ScaleSearch search = small_search();
-  EXPECT_FALSE(result_of(search, {}).best.has_value());
+  EXPECT_FALSE(result_of(search, {}, "study").best.has_value());
   std::vector<Trial> trials = all_trials(search);
   trials.resize(16);
   trials.back().state = TrialState::running;
   trials[3].state = TrialState::failed;
-  const ScaleSearchResult result = result_of(search, trials);
+  const ScaleSearchResult result = result_of(search, trials, "study");
   EXPECT_FALSE(result.complete);
   EXPECT_EQ(result.running, 1);
   EXPECT_EQ(result.failed, 1);
   EXPECT_EQ(result.rows.size(), 8U);
+}
+
+TEST(ScaleSearch, AnUnknownCandidateNamesStudyAndTrial) {
+  const ScaleSearch search = small_search();
+  for (const char* text : {"alpha=9 beta=9 gamma=9", "x"}) {
+    std::vector<Trial> trials = all_trials(search);
+    trials[4].what.candidate = text;
+    try {
+      result_of(search, trials, "my.study");
+      ADD_FAILURE() << text;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::input);
+      EXPECT_THAT(error.what(), HasSubstr(fmt::format("my.study: trial 5: unknown candidate (got '{}'", text)));
+    }
+  }
 }
 
 }  // namespace

@@ -150,8 +150,7 @@ std::string multi_line(std::string_view text) {
 
 Space parse_space(std::string_view text, std::string_view source) {
   const TomlTable table = TomlTable::parse(text, source);
-  Space space{.name = table.text("name"), .base = read_base(table, source), .choices = {}};
-  if (space.name.empty()) throw table.error("name", "the name is empty (expected a word)");
+  Space space{.name = table.name("name"), .base = read_base(table, source), .choices = {}};
   try {
     check_base(space.base);
   } catch (const Error& error) {

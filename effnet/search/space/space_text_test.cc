@@ -94,17 +94,36 @@ TEST(SpaceText, PrintedSpacesReadBack) {
   }
 }
 
-// Quotes, backslashes and control characters are inside two levels of quotes in base_arch.
-TEST(SpaceText, NamesWithAnyCharactersReadBack) {
+// Quotes and backslashes are inside two levels of quotes in base_arch.
+TEST(SpaceText, NamesWithAnyPrintableCharactersReadBack) {
   Space space = two_stages(
       "[choices]\nblock = ['mbconv', 'basic']\nskip = [false, true]\nse = [1e-7, 1]\nlayers = [-1000, 0, 999]\n"
       "width = [0.1, 1.5]\n");
-  for (const char* name : {"\"\"\"", "'''", "\\", "\\u0041\\", "a\nb\tc\x01", "\"", "# = [", "\xc3\xa4"}) {
+  for (const char* name : {"\"\"\"", "'''", "\\", "\\u0041\\", "\"", "# = [", "\xc3\xa4"}) {
     space.name = name;
     space.base.name = name;
     space.base.family = name;
     space.base.preprocessing = "";
     EXPECT_EQ(parse_space(print(space), "printed"), space) << print(space);
+  }
+}
+
+// A name is printed on terminals, where a control character could hide or change other text.
+TEST(SpaceText, RefusesControlCharactersInNames) {
+  for (const char* name : {"a\x1b[2J", "a\nb", "a\tb", "\x7f"}) {
+    Space space = two_stages("[choices]\nkernel = [3, 5]\n");
+    Space other_base = space;
+    space.name = name;
+    other_base.base.name = name;
+    for (const Space& wrong : {space, other_base}) {
+      try {
+        parse_space(print(wrong), "printed");
+        ADD_FAILURE() << in_quotes(name);
+      } catch (const Error& error) {
+        EXPECT_EQ(error.code(), ErrorCode::input);
+        EXPECT_THAT(error.what(), HasSubstr("a control character in a name (got " + in_quotes(name)));
+      }
+    }
   }
 }
 

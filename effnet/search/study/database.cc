@@ -11,7 +11,7 @@ namespace {
 
 struct Driver {
   bool (*takes)(std::string_view where);
-  std::unique_ptr<Database> (*open)(const std::string& where, const WaitOptions& waiting);
+  std::unique_ptr<Database> (*open)(const std::string& where, const WaitOptions& waiting, Access access);
   void (*create)(const std::string& where, const Fill& fill, const WaitOptions& waiting);
   bool (*exists)(const std::string& where, std::string_view table);
 };
@@ -39,8 +39,10 @@ void Database::wait_to_reconnect(int lost, const ConnectionLost& error) const {
 
 bool is_server(std::string_view where) { return is_postgres_url(where); }
 
-std::unique_ptr<Database> open_database(const std::string& where, const WaitOptions& waiting) {
-  return driver_of(where).open(where, waiting);
+std::string name_of(const std::string& where) { return is_server(where) ? name_of_url(where) : where; }
+
+std::unique_ptr<Database> open_database(const std::string& where, const WaitOptions& waiting, Access access) {
+  return driver_of(where).open(where, waiting, access);
 }
 
 void create_database(const std::string& where, const Fill& fill, const WaitOptions& waiting) {

@@ -52,6 +52,12 @@ enum class Sync {
   later,      // the last transactions, if they are all of this kind; a file is then written about 10 ms faster
 };
 
+// What a connection is for.
+enum class Access {
+  write,
+  read,  // needs no permission to write. Only for statements that change nothing
+};
+
 // A connection to a database. One thread may use it at a time.
 class Database {
  public:
@@ -65,8 +71,9 @@ class Database {
   const std::string& name() const { return name_; }    // for messages; without a password
 
   // Runs one statement and calls `each_row`, which must not use the database, for each row of its result. Returns how
-  // many rows were inserted or changed. Throws ConnectionLost, and Error(environment) if the database cannot be written
-  // or another process holds its lock for too long.
+  // many rows were inserted or changed. Throws ConnectionLost, Error(environment) if the database cannot be written or
+  // another process holds its lock for too long, and Error(input) if the tables are not those of a study or are
+  // damaged.
   virtual std::int64_t run(std::string_view sql, const std::vector<Value>& values = {},
                            const EachRow& each_row = {}) = 0;
   virtual bool has_table(std::string_view table) = 0;
@@ -74,6 +81,7 @@ class Database {
   // Use Transaction. begin_write() waits until no other connection has such a transaction. A server always syncs,
   // because its clients do not end with it.
   virtual void begin_write(Sync sync) = 0;
+  // Throws Error(environment) also if a file was deleted, replaced or truncated since it was opened.
   virtual void commit() = 0;
   virtual void roll_back() noexcept = 0;
 
@@ -129,10 +137,12 @@ class Transaction {
 
 // `where`: the URL of a PostgreSQL database (postgres.h), or else the path of an SQLite file (sqlite.h).
 bool is_server(std::string_view where);
+std::string name_of(const std::string& where);  // as Database::name(). Throws Error(usage) for a wrong URL
 
-// Throws Error(input) if the file is missing, and Error(environment) if it cannot be opened for writing or the server
-// refuses the connection. A file that is no database is an Error(input) of the first statement.
-std::unique_ptr<Database> open_database(const std::string& where, const WaitOptions& waiting = {});
+// Throws Error(input) if the file is missing, and Error(environment) if it cannot be opened for this access or the
+// server refuses the connection. A file that is no database is an Error(input) of the first statement.
+std::unique_ptr<Database> open_database(const std::string& where, const WaitOptions& waiting = {},
+                                        Access access = Access::write);
 
 // Makes a database in which `fill`, called in a transaction, makes the tables. If it throws, nothing is left. Throws
 // Error(usage) if the file exists, also if it appears meanwhile. On a server the database exists; `fill` has to check

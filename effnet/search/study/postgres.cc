@@ -39,13 +39,22 @@ struct Failure {
   const char* what;
   const char* hint;
 };
-// Appendix A of PostgreSQL's manual has the codes. All others are bugs of effnet.
-constexpr std::array<Failure, 6> kFailures{{
+constexpr const char* kNoStudy = "not a study, or a damaged one";
+// Appendix A of PostgreSQL's manual has the codes. effnet's statements fit the tables that effnet makes, so a statement
+// that does not fit or that breaks a constraint means other tables. All other codes are bugs of effnet.
+constexpr std::array<Failure, 13> kFailures{{
     {"25006", ErrorCode::environment, "the server accepts no changes", "use the primary server, not a standby"},
     {"3F000", ErrorCode::environment, "no schema for the tables", "make it with CREATE SCHEMA, or correct search_path"},
     {"42501", ErrorCode::environment, "no permission",
      "the user must be allowed to make and write tables in the schema"},
-    {"42P01", ErrorCode::input, "not a study", ""},
+    {"42P01", ErrorCode::input, kNoStudy, ""},  // no such table
+    {"42703", ErrorCode::input, kNoStudy, ""},  // no such column
+    {"42804", ErrorCode::input, kNoStudy, ""},  // a column of another type
+    {"42883", ErrorCode::input, kNoStudy, ""},  // no operator or function for a column's type
+    {"22", ErrorCode::input, kNoStudy, ""},     // a value does not fit a column
+    {"23", ErrorCode::input, kNoStudy, ""},     // a constraint
+    {"XX001", ErrorCode::input, kNoStudy, ""},  // damaged table
+    {"XX002", ErrorCode::input, kNoStudy, ""},  // damaged index
     {"53", ErrorCode::environment, "the server lacks disk space, memory or connections", ""},
     {"58", ErrorCode::environment, "the server cannot read or write its files", ""},
 }};
@@ -80,7 +89,8 @@ using Result = std::unique_ptr<PGresult, decltype(&::PQclear)>;
 
 class PostgresRow final : public Row {
  public:
-  PostgresRow(const Libpq& pq, const PGresult* result, int row) : pq_(pq), result_(result), row_(row) {}
+  PostgresRow(const Libpq& pq, const PGresult* result, int row, const std::string& study)
+      : pq_(pq), result_(result), row_(row), study_(study) {}
   std::int64_t integer(int column) const override { return parsed<std::int64_t>(column); }
   double number(int column) const override { return parsed<double>(column); }
   std::string text(int column) const override { return std::string(bytes(column)); }
@@ -94,13 +104,17 @@ class PostgresRow final : public Row {
     const std::string_view text = bytes(column);
     Number number{};
     const auto [end, error] = std::from_chars(text.data(), text.data() + text.size(), number);
-    EFFNET_CHECK(error == std::errc() && end == text.data() + text.size());
+    if (error != std::errc() || end != text.data() + text.size()) {
+      throw input_error("{}: a damaged study (got {} in column {} of a result, expected a number)", study_,
+                        text.empty() ? "nothing" : in_quotes(text), column + 1);
+    }
     return number;
   }
 
   const Libpq& pq_;
   const PGresult* result_;
   int row_;
+  const std::string& study_;  // its name, for messages
 };
 
 class Postgres final : public Database {
@@ -129,7 +143,7 @@ class Postgres final : public Database {
     if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK) fail(result.get());
     if (status == PGRES_TUPLES_OK) {
       for (int row = 0; each_row && row < pq_.ntuples(result.get()); ++row)
-        each_row(PostgresRow(pq_, result.get(), row));
+        each_row(PostgresRow(pq_, result.get(), row, name()));
       return 0;
     }
     const std::string_view changed = pq_.cmd_tuples(result.get());  // empty for statements that change no rows
@@ -259,7 +273,7 @@ std::string name_of_url(std::string_view url) {
   return one_line(name);
 }
 
-std::unique_ptr<Database> open_postgres(const std::string& url, const WaitOptions& waiting) {
+std::unique_ptr<Database> open_postgres(const std::string& url, const WaitOptions& waiting, Access /*access*/) {
   return std::make_unique<Postgres>(url, waiting);
 }
 

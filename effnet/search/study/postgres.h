@@ -21,8 +21,8 @@ bool is_postgres_url(std::string_view where);  // postgresql://... or postgres:/
 std::string name_of_url(std::string_view url);
 
 // Throws Error(usage) for a wrong URL, and Error(environment) with libpq's reason if the server cannot be reached or
-// refuses the user, or if libpq is not installed.
-std::unique_ptr<Database> open_postgres(const std::string& url, const WaitOptions& waiting);
+// refuses the user, or if libpq is not installed. Both kinds of access are the same: the server checks each statement.
+std::unique_ptr<Database> open_postgres(const std::string& url, const WaitOptions& waiting, Access access);
 void create_in_postgres(const std::string& url, const Fill& fill, const WaitOptions& waiting);
 bool postgres_has_table(const std::string& url, std::string_view table);
 

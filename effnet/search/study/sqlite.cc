@@ -2,6 +2,7 @@
 
 #include <fcntl.h>
 #include <sqlite3.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -11,12 +12,14 @@
 #include <exception>
 #include <filesystem>
 #include <map>
+#include <optional>
 #include <system_error>
 #include <utility>
 
 #include "effnet/base/error.h"
 #include "effnet/base/file.h"
 #include "effnet/base/text.h"
+#include "effnet/search/study/sqlite_failure.h"
 
 namespace effnet::search {
 namespace {
@@ -41,11 +44,19 @@ struct Reset {
   }
 };
 
+// SQLite stores any type of value in any column. So another type than that of effnet's tables means a damaged study.
 class SqliteRow final : public Row {
  public:
-  explicit SqliteRow(sqlite3_stmt* statement) : statement_(statement) {}
-  std::int64_t integer(int column) const override { return sqlite3_column_int64(statement_, column); }
-  double number(int column) const override { return sqlite3_column_double(statement_, column); }
+  SqliteRow(sqlite3_stmt* statement, const std::string& study) : statement_(statement), study_(study) {}
+  std::int64_t integer(int column) const override {
+    if (sqlite3_column_type(statement_, column) != SQLITE_INTEGER) fail(column, "a whole number");
+    return sqlite3_column_int64(statement_, column);
+  }
+  double number(int column) const override {
+    const int type = sqlite3_column_type(statement_, column);
+    if (type != SQLITE_FLOAT && type != SQLITE_INTEGER) fail(column, "a number");
+    return sqlite3_column_double(statement_, column);
+  }
   std::string text(int column) const override {
     const auto* bytes = static_cast<const char*>(sqlite3_column_blob(statement_, column));
     return bytes == nullptr ? std::string()
@@ -53,7 +64,14 @@ class SqliteRow final : public Row {
   }
 
  private:
+  [[noreturn]] void fail(int column, const char* expected) const {
+    const bool missing = sqlite3_column_type(statement_, column) == SQLITE_NULL;
+    throw input_error("{}: a damaged study (got {} in the column {}, expected {})", study_,
+                      missing ? "nothing" : in_quotes(text(column)), sqlite3_column_name(statement_, column), expected);
+  }
+
   sqlite3_stmt* statement_;
+  const std::string& study_;  // its name, for messages
 };
 
 int bind(sqlite3_stmt* statement, int place, const Value& value) {
@@ -63,25 +81,49 @@ int bind(sqlite3_stmt* statement, int place, const Value& value) {
   return sqlite3_bind_text64(statement, place, text.data(), text.size(), SQLITE_STATIC, SQLITE_UTF8);
 }
 
-enum class Open { existing, created };
+// What tells whether a path still leads to the same file.
+struct FileState {
+  dev_t device = 0;
+  ino_t inode = 0;
+  std::int64_t bytes = 0;
+};
+
+std::optional<FileState> find_file(const std::string& path) {
+  struct stat status {};
+  if (::stat(path.c_str(), &status) != 0) return std::nullopt;
+  return FileState{.device = status.st_dev, .inode = status.st_ino, .bytes = status.st_size};
+}
+
+bool is_same_file(const FileState& a, const FileState& b) { return a.device == b.device && a.inode == b.inode; }
+
+// The URI of a file that nobody changes while it is read: SQLite then uses no lock and no other file.
+std::string immutable_uri(const std::string& path) {
+  std::string uri = "file://";
+  for (const char c : path) {
+    const bool has_meaning = c == '%' || c == '?' || c == '#';
+    uri += has_meaning ? fmt::format("%{:02x}", static_cast<unsigned char>(c)) : std::string(1, c);
+  }
+  return uri + "?immutable=1";
+}
+
+enum class Open { existing, created, for_reading };
 
 class Sqlite final : public Database {
  public:
   // `name`: the path for messages.
   Sqlite(const fs::path& file, std::string name, Open open, const WaitOptions& waiting)
-      : Database(file.string(), std::move(name), waiting) {
-    const int create = open == Open::created ? SQLITE_OPEN_CREATE : 0;
-    sqlite3* connection = nullptr;
+      : Database(file.string(), std::move(name), waiting), path_(fs::absolute(file).string()), open_(open) {
     // The path is absolute because SQLite gives names such as ":memory:" and "file:x" another meaning.
-    const int code = sqlite3_open_v2(fs::absolute(file).c_str(), &connection,
-                                     SQLITE_OPEN_READWRITE | SQLITE_OPEN_NOMUTEX | create, nullptr);
-    connection_.reset(connection);  // also after an error
-    if (code != SQLITE_OK) fail(code);
-    sqlite3_extended_result_codes(connection, 1);
-    sqlite3_busy_handler(
-        connection, [](void* self, int count) { return static_cast<Sqlite*>(self)->wait_for_lock(count) ? 1 : 0; },
-        this);
-    if (sqlite3_db_readonly(connection, "main") == 1) fail(SQLITE_READONLY);
+    connect(path_, SQLITE_OPEN_READWRITE | (open == Open::created ? SQLITE_OPEN_CREATE : 0));
+    file_ = find_file(path_);
+    log_path_ =
+        sqlite3_filename_wal(sqlite3_db_filename(connection_.get(), "main"));  // of the file that a link leads to
+    const bool writable = sqlite3_db_readonly(connection_.get(), "main") == 0;
+    if (open == Open::for_reading) {
+      prepare_reading(writable);
+    } else if (!writable) {
+      fail(SQLITE_READONLY);
+    }
     // In WAL mode readers do not wait for a writer. The mode is stored in the file, so a file that may be no study is
     // not changed.
     if (open == Open::created) run("PRAGMA journal_mode = WAL");
@@ -92,7 +134,7 @@ class Sqlite final : public Database {
     for (std::size_t i = 0; i < values.size(); ++i) {
       if (const int code = bind(statement.get(), static_cast<int>(i) + 1, values[i]); code != SQLITE_OK) fail(code);
     }
-    const SqliteRow row(statement.get());
+    const SqliteRow row(statement.get(), name());
     int code = sqlite3_step(statement.get());
     for (; code == SQLITE_ROW; code = sqlite3_step(statement.get())) {
       if (each_row) each_row(row);
@@ -113,7 +155,10 @@ class Sqlite final : public Database {
     run(sync == Sync::at_commit ? "PRAGMA synchronous = FULL" : "PRAGMA synchronous = NORMAL");
     run("BEGIN IMMEDIATE");
   }
-  void commit() override { run("COMMIT"); }
+  void commit() override {
+    run("COMMIT");
+    check_place();
+  }
   void roll_back() noexcept override {
     if (sqlite3_get_autocommit(connection_.get()) != 0) return;  // SQLite undoes some failed transactions itself
     sqlite3_exec(connection_.get(), "ROLLBACK", nullptr, nullptr, nullptr);
@@ -146,31 +191,92 @@ class Sqlite final : public Database {
     return true;
   }
 
+  void connect(const std::string& path_or_uri, int flags) {
+    connection_.reset();
+    sqlite3* connection = nullptr;
+    const int code = sqlite3_open_v2(path_or_uri.c_str(), &connection, flags | SQLITE_OPEN_NOMUTEX, nullptr);
+    connection_.reset(connection);  // also after an error
+    if (code != SQLITE_OK) fail(code);
+    sqlite3_extended_result_codes(connection, 1);
+    sqlite3_busy_handler(
+        connection, [](void* self, int count) { return static_cast<Sqlite*>(self)->wait_for_lock(count) ? 1 : 0; },
+        this);
+  }
+
+  // To read a file in WAL mode SQLite uses two files beside it, and makes them if they are missing. Without permission
+  // to do that, it can read the file only as one that nobody changes. This is right if the log beside it (-wal) is
+  // missing or empty. Otherwise the log has the last results.
+  // A file that cannot be written is not read in the usual way, even if its folder can be written: the two files would
+  // stay there, and they would belong to this user.
+  void prepare_reading(bool writable) {
+    const std::optional<FileState> log = find_file(log_path_);
+    const bool has_log = log && log->bytes > 0;
+    if ((writable || has_log) && can_read()) return;
+    if (has_log) {
+      throw environment_error("{}: cannot read without permission to write (got the log {}, expected none)", name(),
+                              log_path_)
+          .with_hint(
+              "the log has the last results: run the command as a user who may write the file and its folder, or copy "
+              "both files to a folder of your own");
+    }
+    connect(immutable_uri(path_), SQLITE_OPEN_READONLY | SQLITE_OPEN_URI);
+  }
+
+  // False if the first statement fails for lack of a permission.
+  bool can_read() {
+    const int code = sqlite3_exec(connection_.get(), "SELECT 1 FROM sqlite_master LIMIT 1", nullptr, nullptr, nullptr);
+    const int primary = code & 0xFF;
+    return primary != SQLITE_READONLY && primary != SQLITE_CANTOPEN && primary != SQLITE_PERM;
+  }
+
+  // Throws if the path does not lead to the open file any more, or if the file is shorter than before: what was written
+  // since then is lost. SQLite does not notice that in WAL mode, and a worker would go on until the search has ended.
+  // The same holds for the log, which exists as long as a process uses it. effnet never makes a study shorter (VACUUM).
+  void check_place() {
+    const std::optional<FileState> file = find_file(path_), log = find_file(log_path_);
+    int moved = 0;  // also if the file was replaced between open() and stat()
+    sqlite3_file_control(connection_.get(), "main", SQLITE_FCNTL_HAS_MOVED, &moved);
+    const std::string_view same = "the one that it has opened";
+    if (!file) fail_lost("the file was deleted", "no file", same);
+    if (moved != 0 || !file_ || !is_same_file(*file, *file_)) fail_lost("the file was replaced", "another file", same);
+    if (file->bytes < file_->bytes) {
+      fail_lost("the file was truncated", fmt::format("{} bytes", file->bytes),
+                fmt::format("at least {}", file_->bytes));
+    }
+    if (log_ && !log) fail_lost("the log beside it was deleted", "no " + log_path_, same);
+    if (log_ && !is_same_file(*log, *log_)) fail_lost("the log beside it was replaced", "another " + log_path_, same);
+    file_ = file;
+    log_ = log;
+  }
+
+  [[noreturn]] void fail_lost(std::string_view what, std::string_view found, std::string_view expected) const {
+    throw environment_error("{}: {} while this process used it (got {}, expected {}); results since then are lost",
+                            name(), what, found, expected)
+        .with_hint("put the file back, or a copy of it, and start the command again: the search continues from there");
+  }
+
   // Throws the error of an SQLite result code.
   [[noreturn]] void fail(int code) {
     if (interrupted_) std::rethrow_exception(std::exchange(interrupted_, nullptr));
     const std::string why = connection_ == nullptr ? sqlite3_errstr(code) : sqlite3_errmsg(connection_.get());
-    switch (code & 0xFF) {
-      case SQLITE_NOTADB:
-      case SQLITE_CORRUPT:
-        throw input_error("{}: not a study ({})", name(), why);
-      case SQLITE_BUSY:
-      case SQLITE_LOCKED:
-        throw environment_error("{}: locked by another process (waited {:g} s, got: {})", name(), waited_s_, why)
-            .with_hint("wait for the other process, or stop it");
-      case SQLITE_READONLY:
-      case SQLITE_CANTOPEN:
-      case SQLITE_PERM:
-        throw environment_error("{}: cannot write ({})", name(), code == SQLITE_READONLY ? sqlite3_errstr(code) : why)
-            .with_hint("the file and its folder must be writable: SQLite keeps two more files beside the study");
-      case SQLITE_FULL:
-      case SQLITE_IOERR:
-        throw environment_error("{}: cannot write ({})", name(), why);
-      default:
-        throw internal_error("{}: SQLite error {} ({})", name(), code, why);
+    if (const int primary = code & 0xFF; primary == SQLITE_BUSY || primary == SQLITE_LOCKED) {
+      throw environment_error("{}: locked by another process (waited {:g} s, got: {})", name(), waited_s_, why)
+          .with_hint("wait for the other process, or stop it");
     }
+    const SqliteFailure* failure = find_sqlite_failure(code);
+    if (failure == nullptr) throw internal_error("{}: SQLite error {} ({})", name(), code, why);
+    if (file_ && failure->error == ErrorCode::input) check_place();  // a file that was replaced looks damaged
+    if (open_ == Open::for_reading && failure->error == ErrorCode::environment)
+      throw environment_error("{}: cannot read ({})", name(), why);
+    throw Error(failure->error,
+                fmt::format("{}: {} ({})", name(), failure->what, code == SQLITE_READONLY ? sqlite3_errstr(code) : why),
+                failure->hint);
   }
 
+  const std::string path_;  // absolute
+  const Open open_;
+  std::string log_path_;                 // of SQLite's log: the path of the file, with "-wal"
+  std::optional<FileState> file_, log_;  // at the last look
   std::unique_ptr<sqlite3, CloseConnection> connection_;
   std::map<std::string, std::unique_ptr<sqlite3_stmt, Finalize>, std::less<>> statements_;  // finalised first
   double waited_s_ = 0;                                                                     // for the present lock
@@ -193,7 +299,7 @@ void publish(const fs::path& complete, const std::string& file) {
 
 }  // namespace
 
-std::unique_ptr<Database> open_sqlite(const std::string& file, const WaitOptions& waiting) {
+std::unique_ptr<Database> open_sqlite(const std::string& file, const WaitOptions& waiting, Access access) {
   // The file must not be opened here to look into it: closing it would release the locks of all other connections of
   // this process (POSIX).
   std::error_code failed;
@@ -209,7 +315,7 @@ std::unique_ptr<Database> open_sqlite(const std::string& file, const WaitOptions
   }
   if (!failed && status.type() != fs::file_type::regular)
     throw input_error("{}: not a study (got a folder or a special file, expected a file that effnet has made)", file);
-  return std::make_unique<Sqlite>(file, file, Open::existing, waiting);
+  return std::make_unique<Sqlite>(file, file, access == Access::read ? Open::for_reading : Open::existing, waiting);
 }
 
 void create_sqlite(const std::string& file, const Fill& fill, const WaitOptions& waiting) {

@@ -9,7 +9,7 @@
 
 namespace effnet::search {
 
-std::unique_ptr<Database> open_sqlite(const std::string& file, const WaitOptions& waiting);
+std::unique_ptr<Database> open_sqlite(const std::string& file, const WaitOptions& waiting, Access access);
 
 // The file is made in a temporary folder beside it and appears complete.
 void create_sqlite(const std::string& file, const Fill& fill, const WaitOptions& waiting);

@@ -4,6 +4,9 @@
 #include <sqlite3.h>
 #include <unistd.h>
 
+#include <algorithm>
+#include <functional>
+
 #include "effnet/base/error.h"
 #include "effnet/base/file.h"
 #include "effnet/base/folder.h"
@@ -101,7 +104,9 @@ TEST_F(SqliteTest, ReadOnlyFilesAndFolders) {
   {
     const AsNobody user;
     EXPECT_THAT(open_error(ErrorCode::environment), HasSubstr("study.sqlite: cannot write"));
+    EXPECT_EQ(Study(path(), "toy", {}, Access::read).counts(), TrialCounts{});
   }
+  EXPECT_EQ(list_folder(folder()).size(), 1U) << "a reader leaves no file of its own";
   fs::permissions(path(), fs::perms(0666));
   fs::permissions(folder(), fs::perms(0555));
   {
@@ -109,8 +114,133 @@ TEST_F(SqliteTest, ReadOnlyFilesAndFolders) {
     EXPECT_THAT(open_error(ErrorCode::environment), HasSubstr("study.sqlite: cannot write"));
     EXPECT_THAT(failure(ErrorCode::environment, [&] { Study::create(path("new"), "toy", ""); }),
                 HasSubstr("cannot write"));
+    EXPECT_EQ(Study(path(), "toy", {}, Access::read).counts(), TrialCounts{});
   }
   fs::permissions(folder(), fs::perms(0755));
+}
+
+// The log has results that are not in the file yet. Without them a reader would show an old state.
+TEST_F(SqliteTest, AReaderNeedsTheLog) {
+  {
+    const AsNobody user;
+    if (::geteuid() == 0) GTEST_SKIP() << "root can write everything, and this process cannot become another user";
+  }
+  Study::create(path(), "toy", "");
+  fs::permissions(folder(), fs::perms(0755));
+  const auto waiting = [&] { return Study(path(), "toy", {}, Access::read).counts().waiting; };
+  {
+    Study study(path(), "toy");
+    study.add_generation(0, std::vector<NewTrial>{{"x", 1, 1}}, "");
+    fs::copy_file(path() + "-wal", path("log"));
+    const AsNobody user;
+    EXPECT_EQ(waiting(), 1) << "the files of the worker are there";
+  }
+  fs::remove(path());
+  Study::create(path(), "toy", "");
+  fs::rename(path("log"), path() + "-wal");  // as after a power cut
+  const AsNobody user;
+  EXPECT_THAT(failure(ErrorCode::environment, waiting),
+              AllOf(HasSubstr("study.sqlite: cannot read without permission to write"), HasSubstr("-wal")));
+}
+
+// A file at the end of a link, and a name with characters that have a meaning in a URI.
+TEST_F(SqliteTest, AReaderOpensAnyName) {
+  const std::string file = path("50 % of a?b#c");
+  Study::create(file, "toy", "");
+  fs::create_symlink(file, path("link"));
+  fs::permissions(file, fs::perms(0444));
+  fs::permissions(folder(), fs::perms(0555));
+  {
+    const AsNobody user;
+    EXPECT_EQ(Study(file, "toy", {}, Access::read).generations(), 0);
+    EXPECT_EQ(Study(path("link"), "toy", {}, Access::read).generations(), 0);
+  }
+  fs::permissions(folder(), fs::perms(0755));
+}
+
+// A worker would otherwise go on in a file that no path leads to.
+TEST_F(SqliteTest, AWorkerNoticesThatItsFileIsGone) {
+  struct Case {
+    const char* what;
+    std::function<void()> disturb;
+  };
+  const Case cases[] = {
+      {"the file was deleted", [&] { fs::remove(path()); }},
+      {"the file was replaced", [&] { fs::rename(path("other"), path()); }},
+      {"the file was replaced",
+       [&] {
+         fs::rename(path(), path("moved"));
+         fs::create_symlink(path("other"), path());
+       }},
+      {"the file was truncated", [&] { fs::resize_file(path(), 0); }},
+      {"the log beside it was deleted", [&] { fs::remove(path() + "-wal"); }},
+  };
+  for (const Case& one : cases) {
+    for (const bool claimed : {false, true}) {
+      for (const FolderEntry& entry : list_folder(folder())) fs::remove(folder() / entry.name);
+      Study::create(path(), "toy", "");
+      Study::create(path("other"), "toy", "");
+      Study study(path(), "toy");
+      study.add_generation(0, std::vector<NewTrial>{{"x", 1, 1}}, "");
+      if (claimed) study.claim("a", 1);
+      one.disturb();
+      EXPECT_THAT(failure(ErrorCode::environment,
+                          [&] {
+                            if (claimed) {
+                              study.finish(1, "a", 0.5, "{}", 2);
+                            } else {
+                              study.claim("a", 1);
+                            }
+                          }),
+                  AllOf(HasSubstr("study.sqlite: "), HasSubstr(one.what), HasSubstr("results since then are lost")))
+          << claimed;
+    }
+  }
+}
+
+TEST_F(SqliteTest, AnotherConnectionIsNoReplacement) {
+  Study::create(path(), "toy", "");
+  Study study(path(), "toy");
+  for (int i = 0; i < 3; ++i) {
+    Study other(path(), "toy");  // the last connection that closes would remove the log
+    EXPECT_TRUE(other.add_generation(i, std::vector<NewTrial>{{"x", static_cast<std::uint64_t>(i), 1}}, ""));
+    EXPECT_TRUE(study.claim("a", i).has_value());
+    study.finish(i + 1, "a", 1, "", i);
+  }
+  EXPECT_EQ(study.counts().done, 3);
+}
+
+TEST_F(SqliteTest, ADamagedFileIsInput) {
+  Study::create(path(), "toy", "");
+  {
+    Study study(path(), "toy");
+    study.add_generation(0, std::vector<NewTrial>{{"x", 1, 1}, {"y", 1, 1}}, "");
+  }
+  const std::string good = read_text(path());
+  const auto message = [&] {
+    return failure(ErrorCode::input, [&] {
+      Study study(path(), "toy");
+      study.trials();
+      study.claim("a", 1);
+    });
+  };
+  std::string wrong = good;
+  wrong[47] = 9;  // the schema format of the header, from 1 to 4
+  write_text(path(), wrong);
+  EXPECT_THAT(message(), HasSubstr("study.sqlite: not a study, or a damaged one (unsupported file format)"));
+  wrong = good;
+  constexpr std::ptrdiff_t kPage = 4096;  // the first one has the names of the tables
+  ASSERT_GT(std::ssize(good), kPage);
+  std::fill(wrong.begin() + kPage, wrong.end(), '\xff');
+  write_text(path(), wrong);
+  EXPECT_THAT(message(), HasSubstr("study.sqlite: not a study, or a damaged one"));
+  // SQLite stores any type in any column.
+  write_text(path(), good);
+  open_database(path())->run("UPDATE effnet_trials SET generation = 'first' WHERE id = 2");
+  EXPECT_THAT(message(), HasSubstr("study.sqlite: a damaged study (got 'first' in the column generation"));
+  write_text(path(), good);
+  open_database(path())->run("UPDATE effnet_trials SET score = 'high'");
+  EXPECT_THAT(message(), HasSubstr("(got 'high' in the column score, expected a number)"));
 }
 
 TEST_F(SqliteTest, WaitsForTheLockOfAnotherConnection) {

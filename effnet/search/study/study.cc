@@ -44,12 +44,21 @@ Error no_study(const Database& database) {
                         : std::string("give the study another name"));
 }
 
-Trial trial_of(const Row& row) {
+// `place`: the study, or a trial of it, for the message.
+TrialState state_of(const std::string& text, const std::string& place) {
+  try {
+    return named_in(kTrialStates, text, "state");
+  } catch (const Error& error) {
+    throw error.in(place);
+  }
+}
+
+Trial trial_of(const Row& row, const std::string& study) {
   return {
       .id = row.integer(0),
       .generation = row.integer(1),
       .what = {.candidate = row.text(2), .seed = static_cast<std::uint64_t>(row.integer(3)), .budget = row.number(4)},
-      .state = named_in(kTrialStates, row.text(5), "state"),
+      .state = state_of(row.text(5), fmt::format("{}: trial {}", study, row.integer(0))),
       .attempts = static_cast<int>(row.integer(6)),
       .worker = row.text(7),
       .started_s = row.number(8),
@@ -84,15 +93,29 @@ std::vector<Trial> select_trials(Database& database, std::string_view condition,
   const std::string sql = fmt::format("SELECT {} FROM effnet_trials t WHERE {} ORDER BY id", kColumns, condition);
   return database.retry([&] {
     std::vector<Trial> trials;
-    database.run(sql, values, [&](const Row& row) { trials.push_back(trial_of(row)); });
+    database.run(sql, values, [&](const Row& row) { trials.push_back(trial_of(row, database.name())); });
     return trials;
   });
+}
+
+// Throws if the ids of `trials` do not count from `first`.
+void check_ids(const std::vector<Trial>& trials, std::int64_t first, const std::string& study) {
+  std::int64_t expected = first;
+  for (const Trial& trial : trials) {
+    if (trial.id != expected) {
+      throw input_error("{}: a damaged study: a trial is missing (got trial {}, expected trial {})", study, trial.id,
+                        expected)
+          .with_hint(
+              "the search cannot end without it: continue with a copy of the study from before, or make it again");
+    }
+    ++expected;
+  }
 }
 
 std::optional<Trial> find_first(Database& database, std::string_view condition, const std::vector<Value>& values) {
   std::optional<Trial> trial;
   database.run(fmt::format("SELECT {} FROM effnet_trials t WHERE {} ORDER BY id LIMIT 1", kColumns, condition), values,
-               [&](const Row& row) { trial = trial_of(row); });
+               [&](const Row& row) { trial = trial_of(row, database.name()); });
   return trial;
 }
 
@@ -191,8 +214,8 @@ void Study::create(const std::string& where, std::string_view kind, std::string_
   create_database(where, [&](Database& database) { make_tables(database, kind, settings); });
 }
 
-Study::Study(const std::string& where, std::string_view kind, const WaitOptions& waiting)
-    : Study(open_database(where, waiting), kind) {}
+Study::Study(const std::string& where, std::string_view kind, const WaitOptions& waiting, Access access)
+    : Study(open_database(where, waiting, access), kind) {}
 
 Study::Study(std::unique_ptr<Database> database, std::string_view kind) : database_(std::move(database)) {
   Database& d = *database_;
@@ -211,25 +234,31 @@ Study::Study(std::unique_ptr<Database> database, std::string_view kind) : databa
   });
 }
 
-std::filesystem::path Study::runs_folder() const {
-  if (!is_server(where())) return where() + ".runs";
+std::filesystem::path Study::runs_folder(const std::string& where) {
+  if (!is_server(where)) return where + ".runs";
   constexpr std::size_t kDigits = 16;
   Digest digest;
-  digest.add(name());
+  digest.add(name_of(where));
   return fmt::format("effnet-{}.runs", digest.hex().substr(0, kDigits));
 }
 
-std::vector<Trial> Study::trials() { return select_trials(*database_, "TRUE", {}); }
+std::vector<Trial> Study::trials() {
+  std::vector<Trial> trials = select_trials(*database_, "TRUE", {});
+  check_ids(trials, 1, name());
+  return trials;
+}
 
 std::vector<Trial> Study::trials_of(std::int64_t generation) {
-  return select_trials(*database_, "generation = $1", {generation});
+  std::vector<Trial> trials = select_trials(*database_, "generation = $1", {generation});
+  if (!trials.empty()) check_ids(trials, trials.front().id, name());
+  return trials;
 }
 
 TrialCounts Study::counts() {
   return database_->retry([&] {
     TrialCounts counts;
     database_->run("SELECT state, COUNT(*) FROM effnet_trials GROUP BY state", {}, [&](const Row& row) {
-      const TrialState state = named_in(kTrialStates, row.text(0), "state");
+      const TrialState state = state_of(row.text(0), name());
       (state == TrialState::waiting   ? counts.waiting
        : state == TrialState::running ? counts.running
        : state == TrialState::done    ? counts.done

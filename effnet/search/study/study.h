@@ -88,20 +88,23 @@ class Study {
   // be written.
   static void create(const std::string& where, std::string_view kind, std::string_view settings);
 
-  // Throws Error(input) if there is no study, or one of another version or kind, and Error(environment) if it cannot be
-  // opened for writing.
-  Study(const std::string& where, std::string_view kind, const WaitOptions& waiting = {});
+  // Throws Error(input) if there is no study, a damaged one, or one of another version or kind, and Error(environment)
+  // if it cannot be opened for this access. A study that is opened for reading cannot be changed.
+  Study(const std::string& where, std::string_view kind, const WaitOptions& waiting = {},
+        Access access = Access::write);
   Study(std::unique_ptr<Database> database, std::string_view kind);
 
   const std::string& settings() const { return settings_; }
   const std::string& where() const { return database_->where(); }  // as given; may contain a password
   const std::string& name() const { return database_->name(); }    // for messages; without a password
-  // A folder for the files of trials in progress: beside the file, with ".runs" after its name, or for a server
-  // effnet-DIGEST.runs in the current folder.
-  std::filesystem::path runs_folder() const;
+  // A folder for the files of trials in progress of the study at `where`: beside the file, with ".runs" after its name,
+  // or for a server effnet-DIGEST.runs in the current folder. The study need not exist.
+  static std::filesystem::path runs_folder(const std::string& where);
 
-  std::vector<Trial> trials();                            // by id
-  std::vector<Trial> trials_of(std::int64_t generation);  // by id
+  // Both are by id, and throw Error(input) if a trial between two others is missing: somebody has deleted it, and the
+  // search could never end.
+  std::vector<Trial> trials();
+  std::vector<Trial> trials_of(std::int64_t generation);
   TrialCounts counts();
   std::int64_t generations();
   std::string state();                    // that add_generation() has stored last; empty if there is no generation

@@ -362,8 +362,42 @@ TEST_P(StudyTest, AStudyIsCreatedCompletelyOrNotAtAll) {
   EXPECT_FALSE(Study::exists(where() + (on_server() ? "_other" : ".other")));
 }
 
+TEST_P(StudyTest, OtherTablesAreNoStudy) {
+  open().add_generation(0, kThree, "");
+  open_database(where())->run("ALTER TABLE effnet_trials RENAME COLUMN score TO points");
+  EXPECT_THAT(failure(ErrorCode::input, [&] { open().trials(); }), HasSubstr("not a study, or a damaged one"));
+  EXPECT_THAT(failure(ErrorCode::input, [&] { open().claim("a", 1); }), HasSubstr("not a study, or a damaged one"));
+  open_database(where())->run("ALTER TABLE effnet_trials RENAME TO trials_of_another_program");
+  EXPECT_THAT(failure(ErrorCode::input, [&] { open().counts(); }), HasSubstr("not a study, or a damaged one"));
+  open_database(where())->run("ALTER TABLE effnet_study RENAME COLUMN value TO text");
+  EXPECT_THAT(failure(ErrorCode::input, [&] { open(); }), HasSubstr("not a study, or a damaged one"));
+}
+
+TEST_P(StudyTest, AnUnknownStateNamesStudyAndTrial) {
+  Study study = open();
+  study.add_generation(0, kThree, "");
+  open_database(where())->run("UPDATE effnet_trials SET state = 'lost' WHERE id = 2");
+  EXPECT_THAT(failure(ErrorCode::input, [&] { study.trials(); }),
+              HasSubstr(study.name() + ": trial 2: unknown state (got 'lost'"));
+  EXPECT_THAT(failure(ErrorCode::input, [&] { study.counts(); }), HasSubstr(study.name() + ": unknown state"));
+}
+
+// A search with a missing trial would never be complete.
+TEST_P(StudyTest, AMissingTrialIsADamage) {
+  Study study = open();
+  study.add_generation(0, kThree, "");
+  study.add_generation(1, kThree, "");
+  open_database(where())->run("DELETE FROM effnet_trials WHERE id = 5");
+  EXPECT_THAT(failure(ErrorCode::input, [&] { study.trials(); }),
+              HasSubstr(study.name() + ": a damaged study: a trial is missing (got trial 6, expected trial 5)"));
+  EXPECT_THAT(failure(ErrorCode::input, [&] { study.trials_of(1); }), HasSubstr("(got trial 6, expected trial 5)"));
+  EXPECT_THAT(ids(study.trials_of(0)), ElementsAre(1, 2, 3));
+  open_database(where())->run("DELETE FROM effnet_trials WHERE id = 1");
+  EXPECT_THAT(failure(ErrorCode::input, [&] { study.trials(); }), HasSubstr("(got trial 2, expected trial 1)"));
+}
+
 TEST_P(StudyTest, FoldersOfRuns) {
-  const std::string folder = open().runs_folder().string();
+  const std::string folder = Study::runs_folder(where()).string();
   if (on_server()) {
     EXPECT_THAT(folder, testing::MatchesRegex("effnet-[0-9a-f]{16}\\.runs"));
   } else {

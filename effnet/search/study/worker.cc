@@ -109,6 +109,16 @@ void run_trial(Study& study, Heart& heart, Trial trial, const Evaluate& evaluate
   if (held && options.ended) options.ended(trial);
 }
 
+// The plan reads texts of the study, so its errors get the study's name.
+NewGeneration plan_next(const Study& study, const Plan& plan, const PlanInput& input) {
+  try {
+    return plan(input.generation, input.state, input.last);
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::input) throw;
+    throw error.in(study.name());
+  }
+}
+
 }  // namespace
 
 std::string worker_name() { return fmt::format("{}-{}-{:08x}", host_name(), ::getpid(), std::random_device{}()); }
@@ -131,7 +141,7 @@ WorkerResult work(Study& study, std::string_view kind, const Plan& plan, const E
       options.sleep(options.poll_s);
       continue;
     }
-    const NewGeneration next = plan(input->generation, input->state, input->last);
+    const NewGeneration next = plan_next(study, plan, *input);
     if (next.trials.empty()) return result;
     study.add_generation(input->generation, next.trials, next.state);  // false: another worker has added it
   }

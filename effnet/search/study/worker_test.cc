@@ -132,6 +132,18 @@ TEST_P(WorkerTest, AWorkerThatMustStopGivesTheTrialBack) {
   }
 }
 
+TEST_P(WorkerTest, AnErrorOfThePlanNamesTheStudy) {
+  Study study = open();
+  const auto with = [&](ErrorCode code) {
+    const Plan plan = [&](std::int64_t, std::string_view, const std::vector<Trial>&) -> NewGeneration {
+      throw Error(code, "wrong state");
+    };
+    return failure(code, [&] { work(study, "toy", plan, by_score, options("a")); });
+  };
+  EXPECT_EQ(with(ErrorCode::input), study.name() + ": wrong state");
+  EXPECT_EQ(with(ErrorCode::internal), "wrong state") << "not about the study";
+}
+
 TEST_P(WorkerTest, AFailedTrialEndsAsTheWorst) {
   Study study = open();
   const Halving halving = nine();
@@ -245,6 +257,27 @@ TEST(Halving, EqualMeansKeepTheOrderOfTheCandidates) {
   std::vector<std::string> second;
   for (const NewTrial& one : next_round(halving, ended)) second.push_back(one.candidate);
   EXPECT_THAT(second, ElementsAre("b", "a"));
+}
+
+TEST(Halving, RefusesARoundWithoutAllItsTrials) {
+  const Halving halving{.candidates = {"a", "b", "c", "d"}, .seeds = {0, 1}, .budgets = {1, 2, 3}, .keep = 0.5};
+  std::vector<Trial> trials;
+  const auto end_round = [&](std::int64_t round) {
+    for (const NewTrial& one : next_round(halving, trials)) {
+      trials.push_back({.id = std::ssize(trials) + 1, .generation = round, .what = one, .state = TrialState::done});
+    }
+  };
+  const auto refusal = [&] { return failure(ErrorCode::input, [&] { next_round(halving, trials); }); };
+  end_round(0);
+  const std::vector<Trial> first = trials;
+  trials.pop_back();  // one seed
+  EXPECT_EQ(refusal(), "round 1: other trials than planned (got 7 trials of 4 candidates, expected 8 of 4)");
+  trials.pop_back();  // a candidate
+  EXPECT_EQ(refusal(), "round 1: other trials than planned (got 6 trials of 3 candidates, expected 8 of 4)");
+  trials = first;
+  end_round(1);
+  trials.pop_back();
+  EXPECT_EQ(refusal(), "round 2: other trials than planned (got 3 trials of 2 candidates, expected 4 of 2)");
 }
 
 TEST(Halving, RefusesAnEmptySearch) {
