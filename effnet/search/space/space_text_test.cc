@@ -3,6 +3,7 @@
 
 #include "effnet/arch/family.h"
 #include "effnet/base/error.h"
+#include "effnet/base/text.h"
 #include "effnet/search/space/fields.h"
 #include "effnet/search/space/named_spaces.h"
 #include "effnet/search/space/space_testing.h"
