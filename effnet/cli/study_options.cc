@@ -12,7 +12,7 @@ namespace effnet::cli {
 namespace {
 
 namespace fs = std::filesystem;
-using Json = nlohmann::json;
+using Document = nlohmann::json;  // with sorted keys, unlike cli::Json
 
 // The first line in which two texts differ.
 std::pair<std::string, std::string> first_different_lines(std::string_view a, std::string_view b) {
@@ -27,12 +27,12 @@ std::pair<std::string, std::string> first_different_lines(std::string_view a, st
 }
 
 // A value as it is typed: 0.5, evolution, 2,6.
-std::string typed(const Json& value) {
+std::string typed(const Document& value) {
   if (value.is_string()) return value.get<std::string>();
   if (value.is_number_float()) return fmt::format("{}", value.get<double>());
   if (!value.is_array()) return value.dump();
   std::string text;
-  for (const Json& one : value) text += (text.empty() ? "" : ",") + typed(one);
+  for (const Document& one : value) text += (text.empty() ? "" : ",") + typed(one);
   return text;
 }
 
@@ -54,9 +54,10 @@ void check_same_recipe(std::string_view study, const std::string& asked, const s
 }
 
 // `option` has the value at `path` in both settings, or it is not set in one of them.
-void check_same(std::string_view study, const StudyOption& option, const Json& asked, const Json& stored) {
-  const Json::json_pointer path{std::string(option.path)};
-  const Json a = asked.contains(path) ? asked.at(path) : Json(), b = stored.contains(path) ? stored.at(path) : Json();
+void check_same(std::string_view study, const StudyOption& option, const Document& asked, const Document& stored) {
+  const Document::json_pointer path{std::string(option.path)};
+  const Document a = asked.contains(path) ? asked.at(path) : Document(),
+                 b = stored.contains(path) ? stored.at(path) : Document();
   if (a == b) return;
   if (option.path.ends_with("/recipe") && a.is_string() && b.is_string())
     check_same_recipe(study, a.get<std::string>(), b.get<std::string>());
@@ -69,9 +70,9 @@ void check_same(std::string_view study, const StudyOption& option, const Json& a
 
 void check_same_options(std::string_view study, std::string_view asked, std::string_view stored,
                         std::span<const StudyOption> options) {
-  const Json a = Json::parse(asked), b = Json::parse(stored);
+  const Document a = Document::parse(asked), b = Document::parse(stored);
   for (const StudyOption& option : options) check_same(study, option, a, b);
-  Json all = b.flatten();
+  Document all = b.flatten();
   all.update(a.flatten());
   for (const auto& item : all.items()) check_same(study, {.path = item.key(), .option = item.key()}, a, b);
 }
