@@ -104,13 +104,16 @@ TEST(Program, WrongUsage) {
        "effnet: error: effnet search: no command (got none, expected run, worker, show, export, latency or "
        "supernet)\nhint: effnet search --help lists the commands\n"},
       {"search run",
-       "effnet: error: wrong usage: STUDY is required\nhint: effnet search run --help shows what is "
-       "expected\n"},
+       "effnet: error: wrong usage: STUDY is required\n"
+       "hint: STUDY: Keep all trials here: an SQLite file, or the URL of a PostgreSQL database; a search that is there "
+       "continues; effnet search run --help shows what is expected\n"},
       {"search run x --nonsense",
        "effnet: error: wrong usage: The following argument was not expected: --nonsense\n"
        "hint: effnet search run --help shows what is expected\n"},
       {"scale frontier",
-       "effnet: error: wrong usage: BASE is required\nhint: effnet scale frontier --help shows what is expected\n"},
+       "effnet: error: wrong usage: BASE is required\n"
+       "hint: BASE: A name from 'effnet models', a model file, a run folder or one of its checkpoints, or a .toml arch "
+       "file; effnet scale frontier --help shows what is expected\n"},
   };
   for (const auto& [line, message] : cases) {
     const RunResult run = run_effnet(words_of(line));

@@ -242,8 +242,9 @@ TEST_F(SearchCommand, FilesOfAStudyThatHaveMovedAreNamed) {
                         in_folder("gone")));
   o.data = in_folder(".");
   EXPECT_EQ(refusal([&] { check_files(asked_search(o, {}), "s"); }), "");
-  o = {.space = space(), .evaluator = "supernet", .supernet = in_folder("net")};
-  EXPECT_EQ(refusal([&] { check_files(asked_search(o, {}), "s"); }).substr(0, 56),
+  search::NasSearch stored = asked_search({.space = space(), .evaluator = "toy"}, {});
+  stored.evaluator.supernet = in_folder("net");
+  EXPECT_EQ(refusal([&] { check_files(stored, "s"); }).substr(0, 56),
             "3 s: the weights of the supernet are not there any more ");
 }
 

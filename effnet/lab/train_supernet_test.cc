@@ -122,10 +122,10 @@ TEST(TrainSupernet, RefusesWhatItDoesNotSupport) {
   const TemporaryFolder folder;
   SupernetOptions options = options_of(images, folder.path() / "net");
   options.recipe.train.time_budget = "20m";
-  EXPECT_THAT(failure([&] { train_supernet(tiny_space(), options); }), HasSubstr("2 train.time_budget"));
+  EXPECT_THAT(failure([&] { train_supernet(tiny_space(), options); }), HasSubstr("2 --set train.time_budget"));
   options = options_of(images, folder.path() / "net");
   options.recipe.model.freeze = "stem";
-  EXPECT_THAT(failure([&] { train_supernet(tiny_space(), options); }), HasSubstr("2 model.freeze"));
+  EXPECT_THAT(failure([&] { train_supernet(tiny_space(), options); }), HasSubstr("2 --set model.freeze"));
   options = options_of(images, folder.path() / "net");
   options.recipe.data.folder = (folder.path() / "none").string();
   EXPECT_THAT(failure([&] { train_supernet(tiny_space(), options); }), HasSubstr("3 "));

@@ -94,12 +94,17 @@ TEST(SearchPage, ChoicesAreInTheOrderOfTheirImportance) {
 TEST(SearchPage, TheBestNetworksAreDrawn) {
   const std::string page = search_page(small_page());
   EXPECT_THAT(page,
-              AllOf(HasSubstr("<td class=\"text\">trial 4</td><td>0.7</td><td>68 %</td><td>390 M</td><td>5.29M</td>"),
-                    HasSubstr("<td>3.89M</td><td>312M</td><td>16</td>")));
+              AllOf(HasSubstr("<th>top-1</th><th>MACs</th><th>parameters</th><th>blocks</th>"),
+                    HasSubstr("<td class=\"text\">trial 4</td><td>0.7</td><td>68 %</td><td>390M</td><td>5.29M</td>"),
+                    HasSubstr("<td>3.89M</td><td>16</td>")));
   EXPECT_THAT(page, AllOf(HasSubstr(">mbconv 3x3</text>"), HasSubstr(">mbconv 5x5</text>"),
-                          HasSubstr("reward 0.7, top-1 68 %, MACs 390 M"),
+                          HasSubstr("reward 0.7, top-1 68 %, MACs 390M"),
                           HasSubstr("stage 3, block 1, mbconv, kernel 5, expansion 6, SE 0.25: 40 channels, 28 px")));
   EXPECT_EQ(times(page, ">mbconv 3x3</text>"), 1U) << "the networks share one legend";
+  SearchPage other = small_page();
+  other.cost = {"predicted latency", " ms"};
+  EXPECT_THAT(search_page(other), HasSubstr("<th>parameters</th><th>MACs</th><th>blocks</th>"))
+      << "counts that are not the cost of the search";
   SearchPage many = small_page();
   many.best.assign(30, many.best.front());
   EXPECT_EQ(times(search_page(many), "<td class=\"text\">trial 4</td>"), kMaxSearchNetworks);
@@ -154,7 +159,7 @@ TEST(SearchPage, NumbersThatAreNotFiniteAreMarked) {
   page.front = {{NAN, 1}, {1, NAN}, {50, 300}};
   const std::string html = search_page(page);
   EXPECT_EQ(fault_of(html), "");
-  EXPECT_THAT(html, AllOf(HasSubstr("<td>?</td><td>? %</td><td>? M</td>"), HasSubstr("<td>?</td><td>?</td>"),
+  EXPECT_THAT(html, AllOf(HasSubstr("<td>?</td><td>? %</td><td>?M</td>"), HasSubstr("<td>?</td><td>?</td>"),
                           HasSubstr("<td class=\"text\">b</td><td>100.0 %</td>"), Not(HasSubstr("nan"))));
 }
 
