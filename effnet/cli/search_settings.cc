@@ -141,6 +141,15 @@ std::string recipe_text(const SearchSettings& o, const NasSearch& search) {
   return train::print(recipe);
 }
 
+// The evaluator compares it with the file, in every worker and at any later time.
+std::string digest_of_supernet(const std::string& file) {
+  try {
+    return formats::checkpoint_sum(formats::read_safetensors(file));
+  } catch (const Error& error) {
+    throw error.with_hint("effnet search supernet SPACE --data DIR -o FILE trains a supernet");
+  }
+}
+
 void set_evaluator(const SearchSettings& o, bool is_new, NasSearch& search) {
   const search::EvaluatorFacts& facts = search::evaluator_facts(search.evaluator.name);
   search::EvaluatorSettings& evaluator = search.evaluator;
@@ -156,8 +165,7 @@ void set_evaluator(const SearchSettings& o, bool is_new, NasSearch& search) {
     if (!o.supernet.empty()) evaluator.supernet = fs::absolute(o.supernet).lexically_normal().string();
     if (evaluator.supernet.empty())
       throw usage_error("--supernet is missing (got none, expected a file that effnet search supernet has written)");
-    // The evaluator compares it with the file, in every worker and at any later time.
-    if (is_new) evaluator.supernet_digest = formats::checkpoint_sum(formats::read_safetensors(evaluator.supernet));
+    if (is_new) evaluator.supernet_digest = digest_of_supernet(evaluator.supernet);
   }
   if (!o.budgets.empty()) search.budgets = parse_epochs("--budgets", o.budgets);
   if (o.keep) search.keep = *o.keep;

@@ -179,7 +179,7 @@ def test_a_signal_to_the_command_ends_its_workers(effnet, space, tmp_path, numbe
 def children_of(process):
     """The ids of the running processes that `process` has started."""
     found = []
-    for entry in os.listdir("/proc"):
+    for entry in filter(str.isdigit, os.listdir("/proc")):
         try:
             with open(f"/proc/{entry}/stat") as file:
                 state, parent = file.read().rpartition(")")[2].split()[:2]
