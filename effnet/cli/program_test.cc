@@ -103,6 +103,9 @@ TEST(Program, WrongUsage) {
       {"search",
        "effnet: error: effnet search: no command (got none, expected run, worker, show, export, latency or "
        "supernet)\nhint: effnet search --help lists the commands\n"},
+      {"launch train",
+       "effnet: error: wrong usage: -n is required\n"
+       "hint: -n: Start N processes; effnet launch --help shows what is expected\n"},
       {"search run",
        "effnet: error: wrong usage: STUDY is required\n"
        "hint: STUDY: Keep all trials here: an SQLite file, or the URL of a PostgreSQL database; a search that is there "

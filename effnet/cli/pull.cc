@@ -113,13 +113,14 @@ void declare_options(CLI::App& command, PullOptions& options) {
 
 PullResult run_pull(const PullOptions& options, const Globals& /*globals*/, Output& out) {
   const Published row = published_row(options.name);
+  const std::string wanted_rule = options.preprocess.empty() ? row.preprocessing : options.preprocess;
+  preprocessing_rule(wanted_rule, "imagenet", {224, 224});  // throws for an unknown rule, before the download
   const fs::path target = formats::pulled_path(row.name);
   make_folders(target.parent_path());
 
   // If two processes pull the same name, the second waits here and then finds the file of the first.
   const fs::path lock_path = target.parent_path() / ("." + row.name + ".lock");
   const FileLock lock(lock_path);
-  const std::string wanted_rule = options.preprocess.empty() ? row.preprocessing : options.preprocess;
   const bool up_to_date = !options.force && options.from.empty() && has_rule(target, wanted_rule);
   if (!up_to_date) {
     const TemporaryFolder scratch(target.parent_path());

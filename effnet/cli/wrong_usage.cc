@@ -78,7 +78,8 @@ std::string meant(const CLI::App& app, const CLI::App& command, const CLI::Parse
   const Names left = app.remaining(true);
   const auto plain = std::ranges::find_if(left, [](const std::string& word) { return !word.starts_with("-"); });
   const CLI::Option* option = missing_option(command, false);
-  if (plain != left.end() && option != nullptr)
+  // An option without a long name is a number (effnet launch -n N).
+  if (plain != left.end() && option != nullptr && !option->get_lnames().empty())
     return fmt::format("did you mean {} {}? ", option->get_name(), in_shell(*plain));
   if (dynamic_cast<const CLI::RequiredError*>(&error) == nullptr) return {};
   if (const CLI::Option* argument = missing_option(command, true); argument != nullptr) option = argument;

