@@ -87,16 +87,20 @@ Scaled scale(const ScaleOptions& options, const arch::ArchSpec& base, const arch
   return {scale_by_hand(options, base), {}};
 }
 
-std::string rule_text(const arch::RuleChoice& choice) {
+// `by_phi`: the network was scaled by a phi, not by separate factors.
+std::string rule_text(const arch::RuleChoice& choice, bool by_phi) {
   const arch::Coefficients& c = choice.coefficients;
   std::string text;
   if (choice.rule->name != RuleOptions{}.rule)
     text += fmt::format("rule {}: {} ({})\n", choice.rule->name, choice.rule->formula, choice.rule->source);
-  if (choice.rule->has_coefficients) {
+  if (choice.rule->has_coefficients && by_phi) {
+    const arch::Dimensions& scales = choice.dimensions;
+    const double growth = (scales.depth ? c.alpha : 1) * (scales.width ? c.beta * c.beta : 1) *
+                          (scales.resolution ? c.gamma * c.gamma : 1);
     text += fmt::format(
-        "alpha {} beta {} gamma {}: alpha*beta^2*gamma^2 = {:.4f}, so cost grows by a factor of {:.4f} per unit of "
-        "phi\n",
-        c.alpha, c.beta, c.gamma, c.constraint(), c.constraint());
+        "alpha {} beta {} gamma {}: alpha*beta^2*gamma^2 = {:.4f}; before rounding, the MACs grow {:.4f} times per "
+        "unit of phi\n",
+        c.alpha, c.beta, c.gamma, c.constraint(), growth);
   }
   return text + "\n";
 }
@@ -226,7 +230,7 @@ std::string to_text(const ScaleResult& result) {
                   scaling.resolution, scaling.phi ? fmt::format("  (phi = {:.4g})", *scaling.phi) : "");
   if (scaling.late_depth != 1)
     text += fmt::format("depth of the later stages: {:.4g} times more\n", scaling.late_depth);
-  text += rule_text(result.rule);
+  text += rule_text(result.rule, scaling.phi.has_value());
   text += fmt::format("parameters {}  ({:.2f}x)\nMACs       {}  ({:.2f}x)\n\n", grouped(result.costs.params),
                       ratio(result.costs.params, result.base_costs.params), grouped(result.costs.macs),
                       ratio(result.costs.macs, result.base_costs.macs));

@@ -40,54 +40,78 @@ constexpr std::array kOptions{
     StudyOption{"/recipe", "--data, --recipe or --set"},
 };
 
-// The settings of the search, without candidates.
-ScaleSearch settings_of(const ScaleSearchOptions& o) {
-  train::Recipe recipe = train::load_recipe(o.recipe, overrides_of(o.settings, fixed_in_trials("--epochs", "--seeds")));
+std::vector<std::uint64_t> first_seeds(int count) {
+  std::vector<std::uint64_t> seeds;
+  seeds.reserve(static_cast<std::size_t>(count));
+  for (int seed = 1; seed <= count; ++seed) seeds.push_back(static_cast<std::uint64_t>(seed));
+  return seeds;
+}
+
+// `stored`: the recipe of the study; empty for a new one.
+std::string recipe_text(const ScaleSearchOptions& o, const std::string& stored) {
+  const std::vector<train::Override> overrides = overrides_of(o.settings, fixed_in_trials("--epochs", "--seeds"));
+  train::Recipe recipe = o.recipe.empty() && !stored.empty()
+                             ? train::parse_recipe(stored, "the study's recipe", overrides)
+                             : train::load_recipe(o.recipe.empty() ? "scale_proxy" : o.recipe, overrides);
   set_data_folder(o.data, recipe);
-  ScaleSearch search{.base = formats::describe(formats::find_model(o.base, formats::Pulled::ignore)).arch,
-                     .cost = o.cost,
-                     .factor = o.grid.factor,
-                     .step = o.grid.step,
-                     .tolerance = o.grid.tolerance,
-                     .candidates = {},
-                     .seeds = {},
-                     .epochs = parse_epochs("--epochs", o.epochs),
-                     .keep = o.keep,
-                     .recipe = train::print(recipe)};
-  for (int seed = 1; seed <= o.seeds; ++seed) search.seeds.push_back(static_cast<std::uint64_t>(seed));
+  return train::print(recipe);
+}
+
+// The settings that are asked for: those of the study if there is one, changed by the options. Without candidates if
+// there is none.
+ScaleSearch settings_of(const ScaleSearchOptions& o, const std::optional<ScaleSearch>& stored) {
+  const search::GridOptions grid;
+  ScaleSearch search = stored ? *stored
+                              : ScaleSearch{.base = {},
+                                            .cost = "macs",
+                                            .factor = grid.factor,
+                                            .step = grid.step,
+                                            .tolerance = grid.tolerance,
+                                            .candidates = {},
+                                            .seeds = first_seeds(2),
+                                            .epochs = {2, 6},
+                                            .keep = 1.0 / 3,
+                                            .recipe = {}};
+  search.base = formats::describe(formats::find_model(o.base, formats::Pulled::ignore)).arch;
+  if (!o.cost.empty()) search.cost = o.cost;
+  if (o.factor) search.factor = *o.factor;
+  if (o.step && search.step) search.step = *o.step;  // not in a study of an earlier version, which does not have it
+  if (o.tolerance && search.tolerance) search.tolerance = *o.tolerance;
+  if (o.seeds > 0) search.seeds = first_seeds(o.seeds);
+  if (!o.epochs.empty()) search.epochs = parse_epochs("--epochs", o.epochs);
+  if (o.keep) search.keep = *o.keep;
+  search.recipe = recipe_text(o, search.recipe);
   return search;
 }
 
-std::vector<search::ScaleCandidate> candidates_of(const ScaleSearchOptions& o, const arch::ArchSpec& base,
-                                                  int threads) {
-  const arch::Cost cost = model::cost_by_name(o.cost, threads, kLatencySeconds);
+std::vector<search::ScaleCandidate> candidates_of(const ScaleSearch& search, int threads) {
+  const arch::Cost cost = model::cost_by_name(search.cost, threads, kLatencySeconds);
   std::vector<search::ScaleCandidate> candidates;
-  for (const search::GridPoint& point : search::scale_grid(base, cost, o.grid))
+  for (const search::GridPoint& point :
+       search::scale_grid(search.base, cost, {*search.step, search.factor, *search.tolerance}))
     candidates.push_back({point.coefficients, point.factor});
   return candidates;
 }
 
 // Makes the study if it does not exist, and returns its settings. Throws Error(usage) if it exists with other settings.
 ScaleSearch open_study(const ScaleSearchOptions& o, int threads, Output& out) {
-  ScaleSearch asked = settings_of(o);
-  if (!Study::exists(o.study)) {
-    const train::Recipe recipe = train::parse_recipe(asked.recipe, o.recipe);
-    train::open_run_data(recipe, recipe.data.folder, {asked.base.resolution, asked.base.resolution});  // or throws
-    asked.candidates = candidates_of(o, asked.base, threads);
-    search::next_round(search::halving_of(asked), {});  // throws for settings that cannot be searched
-    out.say(fmt::format("{} with {:g} times the {} of {}, within {:g} %",
-                        count_of(std::ssize(asked.candidates), "candidate"), o.grid.factor, asked.cost, asked.base.name,
-                        100 * o.grid.tolerance));
-    Study::create(o.study, search::kScaleStudy, search::settings_text(asked));
-    return asked;
+  if (Study::exists(o.study)) {
+    const Study study(o.study, search::kScaleStudy);
+    ScaleSearch stored = search::parse_scale_search(study.settings(), study.name());
+    check_same_options(study.name(), search::settings_text(settings_of(o, stored)), search::settings_text(stored),
+                       kOptions);
+    return stored;
   }
-  const Study study(o.study, search::kScaleStudy);
-  ScaleSearch stored = search::parse_scale_search(study.settings(), study.name());
-  asked.candidates = stored.candidates;
-  if (!stored.step) asked.step.reset();  // a study of an earlier version
-  if (!stored.tolerance) asked.tolerance.reset();
-  check_same_options(study.name(), search::settings_text(asked), search::settings_text(stored), kOptions);
-  return stored;
+  ScaleSearch asked = settings_of(o, {});
+  const train::Recipe recipe = train::parse_recipe(asked.recipe, "the recipe");
+  train::open_run_data(recipe, recipe.data.folder, {asked.base.resolution, asked.base.resolution});  // or throws
+  asked.candidates = candidates_of(asked, threads);
+  search::next_round(search::halving_of(asked), {});  // throws for settings that cannot be searched
+  out.say(fmt::format("{} with {:g} times the {} of {}, within {:g} %",
+                      count_of(std::ssize(asked.candidates), "candidate"), asked.factor, asked.cost, asked.base.name,
+                      100 * *asked.tolerance));
+  Study::create(o.study, search::kScaleStudy, search::settings_text(asked));
+  return asked;
 }
 
 search::WorkerResult run_worker(const ScaleSearchOptions& o, const ScaleSearch& search, int threads, Output& out) {
@@ -199,7 +223,8 @@ std::string to_text(const ScaleSearchReport& report) {
     table.row({fmt::format("{:g}", c.alpha), fmt::format("{:g}", c.beta), fmt::format("{:g}", c.gamma),
                fmt::format("{:.2f}x", row.candidate.factor),
                fmt::format("{:g}", report.search.epochs[static_cast<std::size_t>(row.round)]),
-               fmt::format("{:.2f}", row.scored.mean), fmt::format("{:.2f}", row.scored.deviation),
+               fmt::format("{:.2f}", row.scored.mean),
+               row.scored.seeds > 1 ? fmt::format("{:.2f}", row.scored.deviation) : "-",
                std::to_string(row.scored.seeds)});
   }
   text += table.text();
@@ -215,7 +240,7 @@ std::string to_text(const ScaleSearchReport& report) {
   if (result.best) {
     const arch::Coefficients& c = *result.best;
     text += fmt::format("\nbest measured: alpha {:g}, beta {:g}, gamma {:g}\n", c.alpha, c.beta, c.gamma);
-    text += fmt::format("try: effnet scale {} --phi 2 --alpha {:g} --beta {:g} --gamma {:g}\n", report.search.base.name,
+    text += fmt::format("try: effnet scale {} --phi 2 --alpha {:g} --beta {:g} --gamma {:g}\n", in_shell(report.base),
                         c.alpha, c.beta, c.gamma);
   }
   if (!report.files.empty()) text += fmt::format("phi = 1 to 7: {} to {}\n", report.files.front(), report.files.back());
@@ -244,10 +269,10 @@ Body declare_scale_search(CLI::App& scale, const Globals& globals) {
   command.add_option("--keep", o->keep, "Keep this fraction of the candidates after each round [0.333]")
       ->type_name("F");
   add_number(command, "--seeds", o->seeds, 1, 1000, "Train each candidate with N seeds [2]");
-  command.add_option("--factor", o->grid.factor, "phi = 1 costs this times the base [2]")->type_name("F");
-  command.add_option("--tolerance", o->grid.tolerance, "Accept costs within this fraction of the factor [0.1]")
+  command.add_option("--factor", o->factor, "phi = 1 costs this times the base [2]")->type_name("F");
+  command.add_option("--tolerance", o->tolerance, "Accept costs within this fraction of the factor [0.1]")
       ->type_name("F");
-  command.add_option("--step", o->grid.step, "Try alpha, beta and gamma in steps of this size [0.05]")->type_name("F");
+  command.add_option("--step", o->step, "Try alpha, beta and gamma in steps of this size [0.05]")->type_name("F");
   command.add_option("--cost", o->cost,
                      "What the factor is of: macs, params, memory or latency (measured here) [macs]");
   add_number(command, "--workers", o->workers, 0, 256,
@@ -265,7 +290,8 @@ Body declare_scale_search(CLI::App& scale, const Globals& globals) {
     static_cast<void>(worker_options(o->timeout_s));  // throws for a wrong --timeout
     const int threads = thread_count(globals);
     if (!o->out.empty()) make_folders(o->out);  // throws now, and not after hours of training, if it cannot be made
-    ScaleSearchReport report{.search = open_study(*o, threads, out), .result = {}, .trials = {}, .files = {}};
+    ScaleSearchReport report{
+        .base = o->base, .search = open_study(*o, threads, out), .result = {}, .trials = {}, .files = {}};
     if (o->workers == 1) run_worker(*o, report.search, threads, out);
     if (o->workers > 1) run_workers_of(*o, globals);
     Study study(o->study, search::kScaleStudy);

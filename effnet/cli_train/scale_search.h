@@ -1,6 +1,7 @@
 // effnet scale search: options and result.
 #pragma once
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -9,16 +10,17 @@
 
 namespace effnet::cli {
 
+// An option that is not given (empty, 0) has the value of the study, or the default of a new one.
 struct ScaleSearchOptions {
-  std::string base, study, data, recipe = "scale_proxy", epochs = "2,6", cost = "macs", device = "auto", out;
+  std::string base, study, data, recipe, epochs, cost, device = "auto", out;
   std::vector<std::string> settings;
-  search::GridOptions grid;
-  int seeds = 2, workers = 1;
-  double keep = 1.0 / 3;
+  std::optional<double> factor, tolerance, step, keep;
+  int seeds = 0, workers = 1;
   double timeout_s = 120;  // without a heartbeat, before a trial is repeated
 };
 
 struct ScaleSearchReport {
+  std::string base;  // as it was given
   search::ScaleSearch search;
   search::ScaleSearchResult result;
   std::vector<search::Trial> trials;

@@ -60,6 +60,7 @@ constexpr std::array kTextBeginnings{
     TextBeginning{"<body", "a web page", kPage},
     TextBeginning{"<!--", "a web page", kPage},
     TextBeginning{"<?xml", "an XML text, such as a server's error message", kPage},
+    TextBeginning{"name = ", "a TOML text, such as an arch file", "an arch file needs the extension .toml: rename it"},
     TextBeginning{"<error", "an XML text, such as a server's error message", kPage},
 };
 

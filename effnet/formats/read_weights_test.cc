@@ -77,6 +77,7 @@ TEST(OpenWeights, MessageNamesTheKindOfAForeignFile) {
       {"a.safetensors", "{\n  \"metadata\": {\"total_size\": 1},\n  \"weight_map\": {\"x\": \"m-00001.safetensors\"}}",
        "a JSON index of weights in several files"},
       {"a.safetensors", "{\"error\": \"not found\"}", "a JSON text"},
+      {"a.json", "name = \"net\"\nresolution = 32\n", "a TOML text, such as an arch file"},
       {"a.safetensors", "Entry not found", "a text that begins with 'Entry not found'"},
       {"a.safetensors", "\x1f\x8b\x08\0\0\0\0\0\0\3"s, "gzip"},
       {"a.safetensors", "\xff\xd8\xff\xe0\0\x10JFIF"s, "a JPEG image"},

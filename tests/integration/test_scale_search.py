@@ -2,12 +2,14 @@
 
 import json
 import os
+import shlex
 import shutil
+import signal
 import sqlite3
 
 import pytest
 
-from conftest import kill_at_random
+from conftest import kill_at_random, wait_for
 from test_train import built, project, start  # noqa: F401 (fixtures)
 
 ARCH = """
@@ -111,6 +113,32 @@ def test_a_finished_study_is_shown_without_training(effnet, base, project, by_on
     result = effnet(*arguments(base, project, study))
     assert result.returncode == 0 and "best measured: alpha" in result.stdout
     assert effnet.json(*arguments(base, project, study))["trials"] == by_one["trials"]
+
+
+def test_options_that_are_not_given_come_from_the_study(effnet, base, by_one, tmp_path):
+    study = tmp_path / "copy.study"
+    shutil.copy(by_one["folder"] / "one.study", study)
+    document = effnet.json("scale", "search", base, "--study", study)
+    assert document["trials"] == by_one["trials"] and document["coefficients"] == by_one["coefficients"]
+    # The command that is proposed at the end can be typed.
+    proposed = effnet("scale", "search", base, "--study", study).stdout.partition("try: effnet ")[2].splitlines()[0]
+    assert str(base) in proposed and effnet(*shlex.split(proposed)).returncode == 0
+
+
+def test_an_interrupted_search_says_how_to_continue(effnet, base, project, tmp_path):
+    study = tmp_path / "stopped.study"
+    process = start(effnet, arguments(base, project, study, "--epochs", "500,1000"))
+
+    def is_running():
+        with sqlite3.connect(study) as database:
+            return database.execute("SELECT count(*) FROM effnet_trials WHERE state = 'running'").fetchone()[0] > 0
+
+    wait_for(lambda: study.exists() and is_running())
+    process.send_signal(signal.SIGINT)
+    stderr = process.communicate(timeout=60)[1]
+    assert process.returncode == 130
+    assert "the same command continues the search" in stderr and "--resume" not in stderr, "which this command does not have"
+    assert not is_running(), "the trial was given back"
 
 
 def test_workers_of_one_command(effnet, base, project, by_one, tmp_path):

@@ -94,6 +94,9 @@ void run_trial(Study& study, Heart& heart, Trial trial, const Evaluate& evaluate
     if (failure.code() == ErrorCode::interrupted || failure.code() == ErrorCode::environment) {
       const DeferInterrupts defer;  // the signal must not end this too
       study.release(trial.id, options.name);
+      // The hint of a training would be for the command `effnet train`.
+      if (failure.code() == ErrorCode::interrupted)
+        throw Error(ErrorCode::interrupted, failure.what(), "the same command continues the search");
       throw;
     }
     error = failure.what();
