@@ -81,6 +81,11 @@ Json to_json(const FamilyResult& result) {
 }
 
 std::string to_text(const FamilyResult& result) {
+  // As the papers print them: 1.0, 0.75, 0.695.
+  const auto printed = [](double coefficient) {
+    return std::round(10 * coefficient) == 10 * coefficient ? fmt::format("{:.1f}", coefficient)
+                                                            : fmt::format("{:g}", coefficient);
+  };
   report::Table table({{"name", report::Align::left},
                        {"d"},
                        {"w"},
@@ -95,14 +100,13 @@ std::string to_text(const FamilyResult& result) {
                        {"paper"},
                        {"channels x repeats", report::Align::left}});
   for (const auto& [variant, formula, graph, costs] : result.rows) {
-    table.row({variant->name, fmt::format("{:.1f}", variant->depth), fmt::format("{:.1f}", variant->width),
-               std::to_string(variant->resolution), fmt::format("{:.2f}", formula.phi),
-               fmt::format("{:.2f}", formula.depth), fmt::format("{:.2f}", formula.width),
-               fmt::format("{:.0f}", formula.resolution), grouped(costs.params), variant->published.params,
-               grouped(costs.macs), variant->published.macs, channels_text(graph)});
+    table.row({variant->name, printed(variant->depth), printed(variant->width), std::to_string(variant->resolution),
+               fmt::format("{:.2f}", formula.phi), fmt::format("{:.2f}", formula.depth),
+               fmt::format("{:.2f}", formula.width), fmt::format("{:.0f}", formula.resolution), grouped(costs.params),
+               variant->published.params, grouped(costs.macs), variant->published.macs, channels_text(graph)});
   }
   return fmt::format(
-             "Published coefficients (d, w, px), and the formula's values at the phi with the same cost\n"
+             "Published coefficients (d, w, px), and the formula's values at the phi with the same d*w^2*r^2\n"
              "(alpha {}, beta {}, gamma {}: alpha*beta^2*gamma^2 = {:.4f})\n\n",
              result.coefficients.alpha, result.coefficients.beta, result.coefficients.gamma,
              result.coefficients.constraint()) +

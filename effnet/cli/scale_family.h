@@ -1,4 +1,5 @@
-// effnet scale BASE --family: shows the published scalings of a base beside the formula's values for the same cost.
+// effnet scale BASE --family: shows the published scalings of a base beside the formula's values at the phi with the
+// same d*w^2*r^2.
 #pragma once
 
 #include <string>
