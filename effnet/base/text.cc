@@ -115,6 +115,12 @@ std::string lower_case(std::string_view text) {
   return lower;
 }
 
+std::string first_in_quotes(const std::vector<std::string>& names, std::size_t most) {
+  std::string text;
+  for (std::size_t i = 0; i < std::min(names.size(), most); ++i) text += (i == 0 ? "" : ", ") + in_quotes(names[i]);
+  return names.size() > most ? text + ", ..." : text;
+}
+
 std::string one_of(const std::vector<std::string>& words) {
   std::string result;
   for (std::size_t i = 0; i < words.size(); ++i) {

@@ -26,6 +26,7 @@ std::string printable(std::string_view text);
 std::string one_line(std::string_view text);
 std::string lower_case(std::string_view text);              // A to Z become a to z; other bytes stay
 std::string one_of(const std::vector<std::string>& words);  // "a, b or c"
+std::string first_in_quotes(const std::vector<std::string>& names, std::size_t most);  // of 3, most 2: "'a', 'b', ..."
 
 // The known word with the smallest edit distance to `word`. The distance is at most a third of the word's length (the
 // bound is at least 1 and at most 4); otherwise empty.

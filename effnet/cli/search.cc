@@ -48,17 +48,13 @@ search::NasSearch stored_search(const search::Study& study) {
   return search::parse_nas_search(study.settings(), study.name());
 }
 
-std::vector<search::Trial> stored_trials(search::Study& study, const search::NasSearch& search) {
+std::vector<search::NasTrial> stored_trials(search::Study& study, const search::NasSearch& search) {
   std::vector<search::Trial> trials = study.trials();
-  for (const search::Trial& trial : trials) {
-    try {
-      static_cast<void>(search::parse_point(search.space, trial.what.candidate));
-      if (trial.state == search::TrialState::done) static_cast<void>(search::numbers_of(trial));
-    } catch (const Error& error) {
-      throw error.in(fmt::format("{}: trial {}", study.name(), trial.id));
-    }
+  try {
+    return search::read_trials(search.space, std::move(trials));
+  } catch (const Error& error) {
+    throw error.in(study.name());
   }
-  return trials;
 }
 
 search::Space load_space(const std::string& name_or_file) {

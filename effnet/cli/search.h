@@ -38,7 +38,7 @@ void exec_for_evaluator(const SearchProgram& program, std::string_view evaluator
 // The search of a study. Throws Error(input) if it cannot be read.
 search::NasSearch stored_search(const search::Study& study);
 // The trials of a study. Throws Error(input) with the names of study and trial if a network or a result cannot be read.
-std::vector<search::Trial> stored_trials(search::Study& study, const search::NasSearch& search);
+std::vector<search::NasTrial> stored_trials(search::Study& study, const search::NasSearch& search);
 
 // A space: the name of a built-in one, or a TOML file.
 search::Space load_space(const std::string& name_or_file);

@@ -18,7 +18,7 @@ using search::NasRow;
 using search::NasSearch;
 
 // The row of trial `id`, or the best row if `id` is 0.
-NasRow chosen_row(const NasSearch& search, const std::vector<search::Trial>& trials, std::int64_t id,
+NasRow chosen_row(const NasSearch& search, const std::vector<search::NasTrial>& trials, std::int64_t id,
                   const std::string& study) {
   if (id == 0) {
     const search::NasResult result = search::result_of(search, trials);
@@ -31,13 +31,12 @@ NasRow chosen_row(const NasSearch& search, const std::vector<search::Trial>& tri
   if (found->state != search::TrialState::done)
     throw usage_error("--trial: not done (got trial {}, which is {}, expected a trial that is done)", id,
                       name_in(search::kTrialStates, found->state));
-  const search::TrialNumbers numbers = search::numbers_of(*found);
   return {.trial = id,
-          .point = search::parse_point(search.space, found->what.candidate),
+          .point = found->point,
           .budget = found->what.budget,
           .reward = found->score,
-          .quality = numbers.quality,
-          .cost = numbers.cost};
+          .quality = found->numbers.quality,
+          .cost = found->numbers.cost};
 }
 
 void check_options(const SearchExportOptions& o, const NasSearch& search) {

@@ -47,14 +47,13 @@ std::vector<report::SearchTrial> history(const SearchReport& report, const Scale
   const double budget = report.result.best.empty() ? 0 : report.result.best.front().budget;
   std::vector<report::SearchTrial> trials;
   trials.reserve(report.trials.size());
-  for (const search::Trial& trial : report.trials) {
+  for (const search::NasTrial& trial : report.trials) {
     if (trial.state == search::TrialState::failed) trials.push_back({.number = trial.id, .failed = true});
     if (trial.state != search::TrialState::done || trial.what.budget != budget) continue;
-    const search::TrialNumbers numbers = search::numbers_of(trial);
     trials.push_back({.number = trial.id,
                       .reward = trial.score,
-                      .quality = quality.factor * numbers.quality,
-                      .cost = cost.factor * numbers.cost});
+                      .quality = quality.factor * trial.numbers.quality,
+                      .cost = cost.factor * trial.numbers.cost});
   }
   return trials;
 }

@@ -13,7 +13,6 @@ namespace {
 
 using search::NasRow;
 using search::NasSearch;
-using search::Trial;
 using search::TrialState;
 
 constexpr std::size_t kShownChoices = 10;
@@ -26,7 +25,7 @@ Json row_json(const NasSearch& search, const NasRow& row) {
           {"params", costs.params}, {"macs", costs.macs}};
 }
 
-Json trial_json(const Trial& trial) {
+Json trial_json(const search::NasTrial& trial) {
   const bool done = trial.state == TrialState::done;
   Json json{{"id", trial.id},
             {"state", name_in(search::kTrialStates, trial.state)},
@@ -38,9 +37,8 @@ Json trial_json(const Trial& trial) {
             {"attempts", trial.attempts},
             {"twin_of", trial.twin_of == 0 ? Json() : Json(trial.twin_of)}};
   if (done) {
-    const search::TrialNumbers numbers = search::numbers_of(trial);
-    json["quality"] = numbers.quality;
-    json["cost"] = numbers.cost;
+    json["quality"] = trial.numbers.quality;
+    json["cost"] = trial.numbers.cost;
   }
   if (trial.state == TrialState::failed) json["error"] = trial.details;
   return json;
@@ -138,7 +136,7 @@ Json to_json(const SearchReport& report) {
   const NasSearch& search = report.search;
   const search::NasResult& result = report.result;
   Json trials = Json::array(), pareto = Json::array(), importance = Json::array();
-  for (const Trial& trial : report.trials) trials.push_back(trial_json(trial));
+  for (const search::NasTrial& trial : report.trials) trials.push_back(trial_json(trial));
   for (const NasRow& row : result.pareto) pareto.push_back(row_json(search, row));
   for (const RankedChoice& one : report.importance) importance.push_back(choice_json(search.space, one));
   Json json{{"study", report.study},

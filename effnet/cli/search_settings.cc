@@ -126,14 +126,12 @@ search::ObjectiveForm parse_form(const std::string& text) {
 // The recipe as TOML.
 std::string recipe_text(const SearchSettings& o, const NasSearch& search) {
   const bool trains = !search::evaluator_facts(search.evaluator.name).unit.empty();
-  const std::vector<train::Override> overrides =
-      overrides_of(o.overrides, fixed_in_trials(trains ? "--budgets" : "", "--seed"));
-  const std::string& stored = search.evaluator.recipe;
-  const char* usual = search.evaluator.name == "supernet" ? "search_supernet" : "search_proxy";
-  train::Recipe recipe = o.recipe.empty() && !stored.empty()
-                             ? train::parse_recipe(stored, "the study's recipe", overrides)
-                             : train::load_recipe(o.recipe.empty() ? usual : o.recipe, overrides);
-  set_data_folder(o.data, recipe);
+  const train::Recipe recipe =
+      recipe_of_study({.recipe = o.recipe,
+                       .usual = search.evaluator.name == "supernet" ? "search_supernet" : "search_proxy",
+                       .stored = search.evaluator.recipe,
+                       .data = o.data},
+                      overrides_of(o.overrides, fixed_in_trials(trains ? "--budgets" : "", "--seed")));
   if (recipe.data.folder.empty() && recipe.data.synthetic == 0) {
     throw usage_error("--data is missing (got none, expected the folder of the images that {} uses)",
                       search.evaluator.name);

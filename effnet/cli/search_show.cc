@@ -16,7 +16,6 @@ namespace {
 
 using search::NasRow;
 using search::NasSearch;
-using search::Trial;
 using search::TrialState;
 
 constexpr double kLiveS = 1;                 // between two texts of --live
@@ -24,13 +23,13 @@ constexpr std::uint64_t kBootstrapSeed = 1;  // of the intervals of rank correla
 
 // The different networks with their qualities with the first budget, which every network has got: the best networks of
 // successive halving alone would be a biased sample.
-std::vector<search::ValuedPoint> valued_points(const NasSearch& search, const std::vector<Trial>& trials) {
+std::vector<search::ValuedPoint> valued_points(const NasSearch& search, const std::vector<search::NasTrial>& trials) {
   std::vector<search::ValuedPoint> values;
   std::set<std::string_view> seen;
-  for (const Trial& trial : trials) {
+  for (const search::NasTrial& trial : trials) {
     if (trial.state == TrialState::done && trial.what.budget == search.budgets.front() &&
         seen.insert(trial.what.candidate).second)
-      values.push_back({search::parse_point(search.space, trial.what.candidate), search::numbers_of(trial).quality});
+      values.push_back({trial.point, trial.numbers.quality});
   }
   return values;
 }

@@ -40,7 +40,7 @@ struct SearchReport {
   std::string study = {};
   search::NasSearch search = {};
   search::NasResult result = {};
-  std::vector<search::Trial> trials = {};
+  std::vector<search::NasTrial> trials = {};
   // For the quality with the first budget; the most important choice first. Empty below kFewestForImportance networks.
   std::vector<RankedChoice> importance = {};
   std::int64_t networks = 0;  // different ones that are done with the first budget

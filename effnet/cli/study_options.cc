@@ -110,6 +110,14 @@ void set_data_folder(const std::string& data, train::Recipe& recipe) {
     throw usage_error("--data: the path is not UTF-8 (got {})", in_quotes(recipe.data.folder));
 }
 
+train::Recipe recipe_of_study(const RecipeOfStudy& from, const std::vector<train::Override>& overrides) {
+  train::Recipe recipe = from.recipe.empty() && !from.stored.empty()
+                             ? train::parse_recipe(from.stored, "the study's recipe", overrides)
+                             : train::load_recipe(from.recipe.empty() ? from.usual : from.recipe, overrides);
+  set_data_folder(from.data, recipe);
+  return recipe;
+}
+
 void check_still_there(std::string_view study, std::string_view what, const std::string& path) {
   std::error_code failed;
   if (path.empty() || fs::exists(path, failed) || failed) return;

@@ -40,6 +40,16 @@ std::vector<train::Override> overrides_of(const std::vector<std::string>& texts,
 // Error(usage) if the path is not UTF-8, which a recipe must be.
 void set_data_folder(const std::string& data, train::Recipe& recipe);
 
+// Where the recipe of a search's trainings comes from. Empty texts: not given.
+struct RecipeOfStudy {
+  std::string recipe;  // --recipe
+  std::string usual;   // the recipe of a new study without --recipe
+  std::string stored;  // the study's recipe as TOML
+  std::string data;    // --data
+};
+// --recipe, otherwise the stored recipe, otherwise the usual one; changed by `overrides` and --data.
+train::Recipe recipe_of_study(const RecipeOfStudy& from, const std::vector<train::Override>& overrides);
+
 // Throws Error(input) with a hint if a file or folder that the study was made with is not there any more. `what`: "the
 // images", for the message. An empty path is not checked.
 void check_still_there(std::string_view study, std::string_view what, const std::string& path);

@@ -47,16 +47,6 @@ std::vector<std::uint64_t> first_seeds(int count) {
   return seeds;
 }
 
-// `stored`: the recipe of the study; empty for a new one.
-std::string recipe_text(const ScaleSearchOptions& o, const std::string& stored) {
-  const std::vector<train::Override> overrides = overrides_of(o.settings, fixed_in_trials("--epochs", "--seeds"));
-  train::Recipe recipe = o.recipe.empty() && !stored.empty()
-                             ? train::parse_recipe(stored, "the study's recipe", overrides)
-                             : train::load_recipe(o.recipe.empty() ? "scale_proxy" : o.recipe, overrides);
-  set_data_folder(o.data, recipe);
-  return train::print(recipe);
-}
-
 // The settings that are asked for: those of the study if there is one, changed by the options. Without candidates if
 // there is none.
 ScaleSearch settings_of(const ScaleSearchOptions& o, const std::optional<ScaleSearch>& stored) {
@@ -80,7 +70,9 @@ ScaleSearch settings_of(const ScaleSearchOptions& o, const std::optional<ScaleSe
   if (o.seeds > 0) search.seeds = first_seeds(o.seeds);
   if (!o.epochs.empty()) search.epochs = parse_epochs("--epochs", o.epochs);
   if (o.keep) search.keep = *o.keep;
-  search.recipe = recipe_text(o, search.recipe);
+  search.recipe = train::print(
+      recipe_of_study({.recipe = o.recipe, .usual = "scale_proxy", .stored = search.recipe, .data = o.data},
+                      overrides_of(o.settings, fixed_in_trials("--epochs", "--seeds"))));
   return search;
 }
 

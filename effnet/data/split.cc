@@ -93,13 +93,6 @@ Counts bounded(Counts counts, std::int64_t n, const SplitOptions& options) {
   return counts;
 }
 
-std::string listed(const std::vector<std::string>& names) {
-  constexpr std::size_t kListed = 5;
-  std::string text;
-  for (std::size_t i = 0; i < std::min(names.size(), kListed); ++i) text += (i == 0 ? "" : ", ") + in_quotes(names[i]);
-  return text + (names.size() > kListed ? ", ..." : "");
-}
-
 }  // namespace
 
 void check_split_options(const SplitOptions& options) {
@@ -142,7 +135,7 @@ Split split_by_content(const Dataset& set, const std::vector<ImageContent>& cont
   }
   if (!lacking.empty()) {
     split.notes.push_back(fmt::format("{} {} too few different images for all parts: {}", lacking.size(),
-                                      lacking.size() == 1 ? "class has" : "classes have", listed(lacking)));
+                                      lacking.size() == 1 ? "class has" : "classes have", first_in_quotes(lacking, 5)));
   }
   return split;
 }

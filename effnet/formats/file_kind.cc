@@ -94,8 +94,7 @@ std::string_view text_begin(std::span<const std::byte> bytes) {
 
 std::optional<FileKind> text_kind(std::string_view text) {
   constexpr std::size_t kShown = 32;
-  std::string lower(text.substr(0, kShown));
-  for (char& c : lower) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+  const std::string lower = lower_case(text.substr(0, kShown));
   for (const TextBeginning& entry : kTextBeginnings) {
     if (lower.starts_with(entry.begin)) return FileKind{std::string(entry.what), std::string(entry.hint)};
   }

@@ -193,14 +193,6 @@ bool is_adv_prop(std::string_view source, std::string_view file_name) {
          });
 }
 
-// Returns at most three names in quotes: "'a', 'b', 'c', ...".
-std::string first_names(const std::vector<std::string>& names) {
-  constexpr std::size_t kShown = 3;
-  std::string text;
-  for (std::size_t i = 0; i < std::min(names.size(), kShown); ++i) text += (i > 0 ? ", " : "") + in_quotes(names[i]);
-  return names.size() > kShown ? text + ", ..." : text;
-}
-
 ImportResult import_by_names(const tensor::Weights& file, const std::string& file_name, const ImportOptions& options) {
   LocatedWeights located = locate_weights(file, name_schemes(), options.averaged);
   const tensor::Weights& weights = located.weights;
@@ -219,12 +211,12 @@ ImportResult import_by_names(const tensor::Weights& file, const std::string& fil
   report.unused.insert(report.unused.end(), surplus.begin(), surplus.end());
   if (options.strict && !report.unused.empty()) {
     throw input_error("{} of the file's tensors are not used by {}: {}", report.unused.size(), match.spec.name,
-                      first_names(report.unused))
+                      first_in_quotes(report.unused, 3))
         .with_hint("without --strict they are ignored");
   }
   if (!surplus.empty()) {
     report.warnings.push_back(
-        fmt::format("{} of the file's tensors are not used: {}", surplus.size(), first_names(surplus)));
+        fmt::format("{} of the file's tensors are not used: {}", surplus.size(), first_in_quotes(surplus, 3)));
   }
 
   const SourceRule* rule = find_source_rule(report.source, report.names, match.spec);

@@ -71,12 +71,7 @@ void store(const Space& space, PlanState& state, const std::vector<Trial>& last)
     }
     result.failed = last[i].state != TrialState::done;
     if (result.failed) continue;
-    TrialNumbers numbers;
-    try {
-      numbers = numbers_of(last[i]);
-    } catch (const Error& error) {
-      throw error.in(fmt::format("trial {}", last[i].id));
-    }
+    const TrialNumbers numbers = numbers_of(last[i]);
     result.reward = last[i].score;
     result.quality = numbers.quality;
     result.cost = numbers.cost;

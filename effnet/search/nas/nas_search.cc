@@ -5,6 +5,7 @@
 #include <algorithm>
 #include <cmath>
 #include <set>
+#include <utility>
 
 #include "effnet/base/names.h"
 #include "effnet/graph/counted_costs.h"
@@ -207,15 +208,31 @@ TrialNumbers numbers_of(const Trial& trial) {
     const Json details = Json::parse(trial.details);
     return {.quality = details.at("quality").get<double>(), .cost = details.at("cost").get<double>()};
   } catch (const Json::exception&) {
-    throw input_error("wrong details (got {}, expected quality and cost)", in_quotes(trial.details));
+    throw input_error("trial {}: wrong details (got {}, expected quality and cost)", trial.id,
+                      in_quotes(trial.details));
   }
 }
 
-NasResult result_of(const NasSearch& search, const std::vector<Trial>& trials) {
+std::vector<NasTrial> read_trials(const Space& space, std::vector<Trial> trials) {
+  std::vector<NasTrial> result;
+  result.reserve(trials.size());
+  for (Trial& trial : trials) {
+    NasTrial& read = result.emplace_back(NasTrial{std::move(trial), {}});
+    try {
+      read.point = parse_point(space, read.what.candidate);
+    } catch (const Error& error) {
+      throw error.in(fmt::format("trial {}", read.id));
+    }
+    if (read.state == TrialState::done) read.numbers = numbers_of(read);
+  }
+  return result;
+}
+
+NasResult result_of(const NasSearch& search, const std::vector<NasTrial>& trials) {
   NasResult result;
   double budget = 0;  // the largest one of a trial that is done
   std::int64_t proposed = 0;
-  for (const Trial& trial : trials) {
+  for (const NasTrial& trial : trials) {
     ++(trial.state == TrialState::waiting   ? result.waiting
        : trial.state == TrialState::running ? result.running
        : trial.state == TrialState::done    ? result.done
@@ -225,16 +242,15 @@ NasResult result_of(const NasSearch& search, const std::vector<Trial>& trials) {
     if (trial.state == TrialState::done) budget = std::max(budget, trial.what.budget);
   }
   std::set<std::string_view> listed;
-  for (const Trial& trial : trials) {
+  for (const NasTrial& trial : trials) {
     if (trial.state != TrialState::done || trial.what.budget != budget || !listed.insert(trial.what.candidate).second)
       continue;
-    const TrialNumbers numbers = numbers_of(trial);
     result.best.push_back({.trial = trial.id,
-                           .point = parse_point(search.space, trial.what.candidate),
+                           .point = trial.point,
                            .budget = budget,
                            .reward = trial.score,
-                           .quality = numbers.quality,
-                           .cost = numbers.cost});
+                           .quality = trial.numbers.quality,
+                           .cost = trial.numbers.cost});
   }
   std::ranges::stable_sort(result.best, std::greater<>(), &NasRow::reward);
   std::vector<Tradeoff> tradeoffs;

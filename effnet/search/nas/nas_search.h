@@ -55,12 +55,19 @@ double cost_of(const NasSearch& search, const arch::ArchSpec& spec);
 // {"quality","cost","evaluator":{...}}.
 Evaluate evaluate_with(const NasSearch& search, Evaluator& evaluator);  // both must outlive the result
 
-// The numbers that evaluate_with() has stored with a trial that is done. Throws Error(input), without the trial's
-// number, if they are not there.
+// The numbers that evaluate_with() has stored with a trial that is done. Throws Error(input) if they are not there.
 struct TrialNumbers {
   double quality = 0, cost = 0;
 };
 TrialNumbers numbers_of(const Trial& trial);
+
+// A trial, with what its texts say. They are read once, because a study can have 10,000 trials.
+struct NasTrial : Trial {
+  Point point;                // its network
+  TrialNumbers numbers = {};  // of a trial that is done
+};
+// Throws Error(input) with the trial's number for a text that is no network of the space or no numbers.
+std::vector<NasTrial> read_trials(const Space& space, std::vector<Trial> trials);
 
 struct NasRow {
   std::int64_t trial = 0;
@@ -74,6 +81,6 @@ struct NasResult {
   std::vector<NasRow> best;    // of the largest budget, each network once, the highest reward first
   std::vector<NasRow> pareto;  // of `best`: no other row has a higher quality and a lower cost; cheapest first
 };
-NasResult result_of(const NasSearch& search, const std::vector<Trial>& trials);
+NasResult result_of(const NasSearch& search, const std::vector<NasTrial>& trials);
 
 }  // namespace effnet::search

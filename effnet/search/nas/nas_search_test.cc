@@ -243,7 +243,7 @@ TEST(NasSearch, FailedTrialsDoNotGoOn) {
   EXPECT_THAT(shape(first), ElementsAre(std::pair(4, 1.0), std::pair(1, 5.0), std::pair(2, 1.0), std::pair(1, 5.0)));
   const auto all = run(search, [](const Trial&) { return -1; });
   EXPECT_THAT(shape(all), ElementsAre(std::pair(4, 1.0), std::pair(2, 1.0)));
-  const NasResult result = result_of(search, all);
+  const NasResult result = result_of(search, read_trials(search.space, all));
   EXPECT_TRUE(result.complete);
   EXPECT_EQ(result.failed, 6);
   EXPECT_TRUE(result.best.empty());
@@ -257,7 +257,7 @@ TEST(NasSearch, GivenNetworksAreEvaluatedOnce) {
   const std::vector<Trial> trials = run(search, [](const Trial&) { return 0.5; });
   ASSERT_EQ(trials.size(), 9U);
   for (std::size_t i = 0; i < 9; ++i) EXPECT_EQ(trials[i].what.candidate, to_text(search.space, search.points[i]));
-  EXPECT_TRUE(result_of(search, trials).complete);
+  EXPECT_TRUE(result_of(search, read_trials(search.space, trials)).complete);
 }
 
 TEST(NasSearch, ALimitHoldsForAllNetworks) {
@@ -315,7 +315,7 @@ TEST(NasSearch, BestAndParetoFront) {
   trials.push_back(trials[1]);  // the same network again
   trials.back().id = 5;
   trials.back().twin_of = 2;
-  const NasResult result = result_of(search, trials);
+  const NasResult result = result_of(search, read_trials(search.space, trials));
   EXPECT_EQ(result.done, 5);
   EXPECT_EQ(result.twins, 1);
   EXPECT_FALSE(result.complete);  // 5 of 6

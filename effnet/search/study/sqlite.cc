@@ -96,7 +96,7 @@ std::optional<FileState> find_file(const std::string& path) {
 
 bool is_same_file(const FileState& a, const FileState& b) { return a.device == b.device && a.inode == b.inode; }
 
-// The URI of a file that nobody changes while it is read: SQLite then uses no lock and no other file.
+// The URI that opens a file as immutable: SQLite reads only this file, and uses no lock.
 std::string immutable_uri(const std::string& path) {
   std::string uri = "file://";
   for (const char c : path) {
@@ -203,9 +203,9 @@ class Sqlite final : public Database {
         this);
   }
 
-  // To read a file in WAL mode SQLite uses two files beside it, and makes them if they are missing. Without permission
-  // to do that, it can read the file only as one that nobody changes. This is right if the log beside it (-wal) is
-  // missing or empty. Otherwise the log has the last results.
+  // To read a file in WAL mode SQLite uses two files beside it, the log (-wal) and its index (-shm), and makes them if
+  // they are missing. Without permission to make them, it can open the file only as immutable, and then it does not
+  // read the log. So the log must be missing or empty: otherwise the last results are in it.
   // A file that cannot be written is not read in the usual way, even if its folder can be written: the two files would
   // stay there, and they would belong to this user.
   void prepare_reading(bool writable) {

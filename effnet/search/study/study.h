@@ -101,8 +101,8 @@ class Study {
   // or for a server effnet-DIGEST.runs in the current folder. The study need not exist.
   static std::filesystem::path runs_folder(const std::string& where);
 
-  // Both are by id, and throw Error(input) if a trial between two others is missing: somebody has deleted it, and the
-  // search could never end.
+  // Both return the trials in the order of their ids. They throw Error(input) if an id is missing between two others:
+  // that trial was deleted, and without it the search cannot end.
   std::vector<Trial> trials();
   std::vector<Trial> trials_of(std::int64_t generation);
   TrialCounts counts();

@@ -92,11 +92,7 @@ void warn_of_kept(const transfer::KeptParts& kept, std::int64_t images, std::vec
 
 // "2 ('rose', 'tulip')", or "none".
 std::string listed(const std::vector<std::string>& names) {
-  constexpr std::size_t kListed = 5;
-  if (names.empty()) return "none";
-  std::string text;
-  for (std::size_t i = 0; i < std::min(names.size(), kListed); ++i) text += (i == 0 ? "" : ", ") + in_quotes(names[i]);
-  return fmt::format("{} ({}{})", names.size(), text, names.size() > kListed ? ", ..." : "");
+  return names.empty() ? "none" : fmt::format("{} ({})", names.size(), first_in_quotes(names, 5));
 }
 
 // Says what is new in comparison with the run of --from.
