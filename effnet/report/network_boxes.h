@@ -17,6 +17,9 @@ inline constexpr std::string_view kBoxesMeaning =
     "One box for each layer, from the input to the head. The height is the layer's output size in pixels, the width is "
     "the root of its channels. All rows have the same scale.";
 
+// The legend's name for the boxes of stem and head (BoxRows::neutral).
+inline constexpr std::string_view kStemAndHead = "stem and head";
+
 // Returns a box for the stem, for each block and for the head. `graph` is the graph of `spec`. `parts` has for each
 // stage its part of the drawing's legend; stem and head have a neutral colour. The hints count stages from
 // `first_stage`; the paper's Table 1 counts from 2, because the stem is its stage 1.

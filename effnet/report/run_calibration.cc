@@ -1,6 +1,7 @@
 // The section about calibration: reliability diagrams before and after temperature scaling.
 #include <algorithm>
 #include <cmath>
+#include <utility>
 
 #include "effnet/base/text.h"
 #include "effnet/metrics/calibration.h"
@@ -14,18 +15,18 @@ std::string row(std::string_view name, std::string_view value, std::string_view 
   return fmt::format("<dt>{}</dt><dd><b>{}</b> <span class=\"soft\">{}</span></dd>\n", name, value, meaning);
 }
 
-Chart percent_chart(std::string title) {
+Chart percent_chart(std::string title, std::string what) {
   Chart chart;
   chart.title = std::move(title);
   chart.width = 520;
   chart.height = 360;
   chart.x = {"confidence, %", false, 0, 100, ""};
-  chart.y = {"", false, 0, 100, " %"};
+  chart.y = {std::move(what), false, 0, 100, " %"};
   return chart;
 }
 
 std::string reliability(const metrics::Calibration& c, const std::string& title) {
-  Chart chart = percent_chart("reliability diagram: accuracy by confidence");
+  Chart chart = percent_chart("reliability diagram: accuracy by confidence", "accuracy");
   Bars accuracy{"accuracy", {}, 0};
   for (const metrics::ReliabilityBin& bin : c.bins) {
     if (bin.images == 0) continue;
@@ -41,7 +42,7 @@ std::string reliability(const metrics::Calibration& c, const std::string& title)
 }
 
 std::string histogram(const metrics::Calibration& c) {
-  Chart chart = percent_chart("images by confidence");
+  Chart chart = percent_chart("images by confidence", "images");
   chart.y.high = {};
   Bars bars{"", {}, 2};
   for (const metrics::ReliabilityBin& bin : c.bins) {

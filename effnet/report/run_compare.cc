@@ -91,6 +91,7 @@ std::string overlay(const std::vector<RunFacts>& runs, const std::vector<std::st
   chart.height = 340;
   chart.x.title = "epoch";
   chart.x.whole = true;
+  chart.y.title = title;
   chart.y.unit = unit;
   for (std::size_t i = 0; i < runs.size(); ++i) {
     Line line{.name = shortened(names[i], 24), .points = {}, .colour = static_cast<int>(i)};

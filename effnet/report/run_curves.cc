@@ -66,10 +66,11 @@ std::string not_finite(const RunFacts& run) {
 
 std::string step_curves(const RunFacts& run) {
   std::string out;
-  const auto add = [&](const char* tag, const char* title, int colour, bool from_zero) {
+  const auto add = [&](const char* tag, const char* title, const char* what, int colour, bool from_zero) {
     Chart chart;
     chart.title = title;
     chart.x.title = "step";
+    chart.y.title = what;
     chart.x.whole = true;
     chart.lines = {{.name = "", .points = steps_of(run, tag), .colour = colour}};
     if (chart.lines[0].points.empty()) return;
@@ -77,8 +78,8 @@ std::string step_curves(const RunFacts& run) {
     if (from_zero) chart.y.low = 0;
     out += figure(fmt::format("{}{}", title, chart.y.log ? " (log scale)" : ""), svg(chart));
   };
-  add("train/loss", "Training loss by step", 0, false);
-  add("train/lr", "Learning rate by step", 0, true);
+  add("train/loss", "Training loss by step", "loss", 0, false);
+  add("train/lr", "Learning rate by step", "learning rate", 0, true);
   return out;
 }
 
@@ -93,20 +94,21 @@ std::string curves(const RunFacts& run) {
     epoch.low = static_cast<double>(run.epochs.front().epoch);
     epoch.high = static_cast<double>(run.epochs.back().epoch);
   }
-  const auto chart = [&](std::string title) {
+  const auto chart = [&](std::string what) {
     Chart one;
-    one.title = std::move(title);
+    one.title = what + " by epoch";
     one.x = epoch;
+    one.y.title = std::move(what);
     return one;
   };
 
-  Chart loss = chart("loss by epoch");
+  Chart loss = chart("loss");
   loss.lines = {line_of(run, "training", 0, [](const auto& row) { return row.train_loss; }),
                 line_of(run, "validation", 1, [](const auto& row) { return row.val_loss; })};
   drop_empty(loss.lines);
   loss.y.log = needs_log_scale(loss.lines);
 
-  Chart top1 = chart("accuracy by epoch");
+  Chart top1 = chart("accuracy");
   top1.y.unit = " %";
   top1.lines = {line_of(run, "training", 0, [](const auto& row) { return row.train_top1; }),
                 line_of(run, "validation", 1, [](const auto& row) { return row.val_top1; }),
@@ -131,10 +133,10 @@ std::string curves(const RunFacts& run) {
   }
   drop_empty(top1.lines);
 
-  Chart lr = chart("learning rate by epoch");
+  Chart lr = chart("learning rate");
   lr.y.low = 0;
   lr.lines = {line_of(run, "", 0, [](const auto& row) { return row.lr; })};
-  Chart rate = chart("images per second by epoch");
+  Chart rate = chart("images per second");
   rate.y.low = 0;
   rate.lines = {line_of(run, "", 2, [](const auto& row) { return row.images_per_second; })};
 

@@ -70,7 +70,7 @@ std::string history(const SearchPage& page, std::span<const SearchTrial> trials)
                     .width = kWidth,
                     .height = kHeight,
                     .x = {.title = "trial", .low = {}, .high = {}, .unit = {}, .whole = true},
-                    .y = {},
+                    .y = {.title = "reward", .low = {}, .high = {}, .unit = {}},
                     .bars = {},
                     .lines = {std::move(rewards), best_so_far(trials)}};
   return guide(
@@ -96,7 +96,7 @@ std::string tradeoff(const SearchPage& page, std::vector<SearchTrial> trials) {
                     .width = kWidth,
                     .height = kHeight,
                     .x = {.title = axis_title(page.cost), .low = {}, .high = {}, .unit = {}},
-                    .y = {.title = {}, .low = {}, .high = {}, .unit = page.quality.unit},
+                    .y = {.title = page.quality.name, .low = {}, .high = {}, .unit = page.quality.unit},
                     .bars = {},
                     .lines = {std::move(all), std::move(front)}};
   return guide(
@@ -155,7 +155,7 @@ std::string best_networks(const SearchPage& page) {
       escaped(page.quality.name), escaped(page.cost.name));
   for (const auto& [name, unused] : other_counts({}, page.cost.name)) table += fmt::format("<th>{}</th>", name);
   table += "<th>blocks</th></tr></thead>\n<tbody>\n";
-  BoxRows drawing{.title = "the best networks", .parts = {}, .rows = {}};
+  BoxRows drawing{.title = "the best networks", .parts = {}, .rows = {}, .neutral = std::string(kStemAndHead)};
   for (const SearchNetwork& one : shown) {
     const graph::Graph graph = graph::lower(one.spec);
     std::int64_t blocks = 0;

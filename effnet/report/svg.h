@@ -16,7 +16,7 @@
 namespace effnet::report {
 
 struct Axis {
-  std::string title;
+  std::string title;                // below the x axis; beside the y axis, turned by 90 degrees. Empty: none
   bool log = false;                 // log scale; values of 0 and below are not drawn
   std::optional<double> low, high;  // ends of the axis; default: the range of the data
   std::string unit;                 // text after each number, such as " %"
@@ -42,6 +42,8 @@ struct Line {
   bool joined = true;                    // false: no line between the points, only dots
   // Error bars: empty, or the lower and upper end for each point. For lines of at most kMaxLinePoints points.
   std::vector<std::pair<double, double>> spread = {};
+  // Empty, or a name for each point, which its hint shows in place of `name`. As for `spread`.
+  std::vector<std::string> point_names = {};
 };
 
 struct Bar {
@@ -97,7 +99,7 @@ struct BoxRows {
   std::vector<std::string> parts;  // names for the legend; part i has colour i
   struct Box {
     double width = 0, height = 0;          // above 0; in any units, the same for all boxes
-    std::optional<std::size_t> part = {};  // empty: a neutral colour, not in the legend
+    std::optional<std::size_t> part = {};  // empty: a neutral colour
     std::string hint = {};
   };
   struct Row {
@@ -105,6 +107,7 @@ struct BoxRows {
     std::vector<Box> boxes;
   };
   std::vector<Row> rows;
+  std::string neutral = {};  // the legend's name for the boxes without a part; empty: not in the legend
 };
 std::string svg(const BoxRows& rows);
 

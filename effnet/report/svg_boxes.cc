@@ -35,11 +35,12 @@ Scales scales_of(const BoxRows& rows) {
 
 std::string svg(const BoxRows& rows) {
   std::vector<LegendEntry> entries;
-  for (std::size_t i = 0; i < rows.parts.size(); ++i) {
-    entries.push_back(
-        {rows.parts[i],
-         fmt::format("<rect class=\"bar c{}\" x=\"4\" y=\"-5\" width=\"12\" height=\"10\"/>", i % kColours)});
-  }
+  entries.reserve(rows.parts.size() + 1);
+  const auto add = [&](const std::string& name, const std::string& colour) {
+    entries.push_back({name, fmt::format("<rect class=\"{}\" x=\"4\" y=\"-5\" width=\"12\" height=\"10\"/>", colour)});
+  };
+  for (std::size_t i = 0; i < rows.parts.size(); ++i) add(rows.parts[i], fmt::format("bar c{}", i % kColours));
+  if (!rows.neutral.empty()) add(rows.neutral, "neutral");
   const Legend legend = svg_legend(entries, 0, kWidth);
   const Scales scale = scales_of(rows);
   double top = legend.height + 8;

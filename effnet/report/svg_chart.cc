@@ -9,6 +9,7 @@ namespace effnet::report {
 namespace {
 
 constexpr double kFont = 12, kMaxValue = 1e300;
+constexpr double kTitleHeight = 18;  // of the y axis' title, left of the ticks
 constexpr std::size_t kMaxHints = 400;
 
 // Maps values to positions along one axis of the plot.
@@ -113,6 +114,7 @@ std::string draw_spread(const Line& line, const AxisScale& x, const AxisScale& y
 std::string draw_line(const Line& line, const AxisScale& x, const AxisScale& y, const Axis& x_axis,
                       const Axis& y_axis) {
   const std::vector<Point> points = thinned(line.points);
+  EFFNET_CHECK(line.point_names.empty() || line.point_names.size() == points.size());
   std::string path, dots, hints;
   const auto shown = [&](std::size_t i) { return i < points.size() && x.shows(points[i].x) && y.shows(points[i].y); };
   for (std::size_t i = 0; i < points.size(); ++i) {
@@ -124,8 +126,11 @@ std::string draw_line(const Line& line, const AxisScale& x, const AxisScale& y, 
       dots +=
           fmt::format("<circle class=\"dot c{}\" cx=\"{}\" cy=\"{}\" r=\"3\"/>", line.colour % kColours, px_x, px_y);
     if (line.hints && points.size() <= kMaxHints) {
+      const std::string& name = !line.point_names.empty() ? line.point_names[i]
+                                : !line.name.empty()      ? line.name
+                                                          : y_axis.title;
       hints += fmt::format("<circle cx=\"{}\" cy=\"{}\" r=\"7\"><title>{} {}: {}{}{}{}</title></circle>", px_x, px_y,
-                           escaped(x_axis.title), number(points[i].x), escaped(line.name), line.name.empty() ? "" : " ",
+                           escaped(x_axis.title), number(points[i].x), escaped(name), name.empty() ? "" : " ",
                            number(points[i].y), escaped(y_axis.unit));
     }
   }
@@ -214,7 +219,7 @@ std::string svg(const Chart& chart) {
   AxisScale y(chart.y, y_low, y_high, std::max(2, chart.height / 55), true);
   double widest = 0;
   for (const std::string& text : y.texts()) widest = std::max(widest, text_width(text, kFont));
-  const double left = widest + 12, right = width - 16;
+  const double left = widest + 12 + (chart.y.title.empty() ? 0 : kTitleHeight), right = width - 16;
   const Legend legend = legend_of(chart, left, right);
   const double top = 12 + legend.height, height = chart.height + top - 30;  // 30: with a legend of one row
   const double bottom = height - (chart.x.title.empty() ? 24 : 40);
@@ -239,6 +244,10 @@ std::string svg(const Chart& chart) {
   if (!chart.x.title.empty()) {
     out += fmt::format("<text class=\"middle\" x=\"{}\" y=\"{}\">{}</text>", px((left + right) / 2), px(bottom + 35),
                        escaped(chart.x.title));
+  }
+  if (!chart.y.title.empty()) {
+    out += fmt::format("<text class=\"middle\" transform=\"translate({} {}) rotate(-90)\">{}</text>", px(kFont),
+                       px((top + bottom) / 2), escaped(chart.y.title));
   }
   out += "</g>" + legend.svg;
   for (const Bars& bars : chart.bars) out += draw_bars(bars, x, y);

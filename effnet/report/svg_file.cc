@@ -9,6 +9,7 @@ namespace effnet::report {
 namespace {
 
 constexpr double kMargin = 24, kHeading = 34, kFont = 12, kTitleFont = 17;
+constexpr double kBelowCaption = 16;  // so that a caption is nearer to its drawing than to the next heading
 
 // The width and height in the viewBox of a drawing, which svg_begin() has written.
 std::pair<double, double> size_of(std::string_view drawing) {
@@ -100,6 +101,7 @@ std::string svg_file(std::string_view title, const std::vector<Drawing>& drawing
       y += 18;
       body += fmt::format("<text x=\"0\" y=\"{}\">{}</text>\n", px(y), escaped(line));
     }
+    y += kBelowCaption;
   }
   std::string style;
   for (const auto& [name, text] : embedded_style()) style += name == "svg.css" ? with_fallbacks(text) : "";

@@ -189,6 +189,42 @@ TEST(Chart, DotsAndErrorBars) {
   EXPECT_THROW(svg(chart), Error);
 }
 
+// The title takes 18 units left of the ticks: the plot begins at 25.9 + 18 and ends at 544, as without a title.
+TEST(Chart, TheYAxisHasItsTitleBesideIt) {
+  Chart chart = with({{0, 0}, {10, 5}, {20, 10}});
+  chart.x.low = 0;
+  chart.y.low = 0;
+  chart.y.title = "loss <nats>";
+  const std::string text = svg(chart);
+  EXPECT_THAT(text, HasSubstr("transform=\"translate(12 153) rotate(-90)\">loss &lt;nats&gt;</text>"));
+  EXPECT_THAT(text, HasSubstr("d=\"M43.9 276L294 153L544 30\""));
+  EXPECT_THAT(svg(with({{0, 0}, {1, 1}})), Not(HasSubstr("rotate")));
+}
+
+// What a hint calls its point: the point's own name, else the line's, else what the y axis shows.
+TEST(Chart, HintsNameThePoint) {
+  Chart chart = with({{1, 2}, {3, 4}});
+  chart.x.title = "size";
+  chart.y.title = "top-1";
+  EXPECT_THAT(svg(chart), HasSubstr("<title>size 3: loss 4</title>"));
+  chart.lines[0].point_names = {"first", "<second>"};
+  EXPECT_THAT(svg(chart), HasSubstr("<title>size 3: &lt;second&gt; 4</title>"));
+  chart.lines[0].point_names.pop_back();
+  EXPECT_THROW(svg(chart), Error);
+  chart.lines[0].point_names.clear();
+  chart.lines[0].name.clear();
+  EXPECT_THAT(svg(chart), HasSubstr("<title>size 3: top-1 4</title>"));
+}
+
+TEST(BoxRows, TheLegendNamesTheBoxesWithoutAPart) {
+  BoxRows rows{.title = "t", .parts = {"one"}, .rows = {{"r", "", {{1, 1, {}, ""}, {1, 1, 0, ""}}}}};
+  EXPECT_EQ(times(svg(rows), "class=\"neutral\""), 1U);  // the box only
+  rows.neutral = "stem <and> head";
+  const std::string text = svg(rows);
+  EXPECT_EQ(times(text, "class=\"neutral\""), 2U);
+  EXPECT_THAT(text, HasSubstr(">stem &lt;and&gt; head</text>"));
+}
+
 TEST(BoxRows, HaveOneScale) {
   BoxRows rows{.title = "a <b>", .parts = {"one", "two"}, .rows = {}};
   rows.rows.push_back({"x <y>", "detail", {{1, 10, 0, "first"}, {3, 5, 1, "second"}}});
@@ -216,6 +252,10 @@ TEST(SvgFile, HasStylesAndDrawingsBelowEachOther) {
   EXPECT_THAT(file, HasSubstr("svg .c0 { color: #0072b2; color: var(--c0); }"));  // for programs without variables
   EXPECT_THAT(file, Not(HasSubstr("table {")));                                   // only the styles of plots
   EXPECT_EQ(times(file, "<svg"), times(file, "</svg>"));
+  // A caption is nearer to its drawing than to the next heading: the title takes 24 + 12, the heading 34, the drawing
+  // 300 and the caption 18 units, which is 388; then follow 16 and the next heading's line at 34 - 12.
+  EXPECT_THAT(file, HasSubstr("y=\"388\">a caption"));
+  EXPECT_THAT(file, HasSubstr("y=\"426\">three"));
   EXPECT_THROW(svg_file("t", {{"x", "<p>", ""}}), Error);
 }
 
