@@ -176,10 +176,19 @@ TEST(Paper, Options) {
       "2 -o: unknown kind of file for fig3 (got 'a', expected FILE.md, FILE.json, FILE.csv, FILE.html or FILE.svg)");
   EXPECT_EQ(refused({.item = "all", .out = "a.csv"}),
             "2 -o: not possible for all (got 'a.csv', expected FILE.md, FILE.json or FILE.html)");
+  // An item that cannot be an SVG file says what can be done instead.
+  const auto hint = [&](const char* item) { return run_effnet({"paper", item, "-o", "x.svg"}).messages; };
+  EXPECT_TRUE(hint("fig7").ends_with(
+      "\nhint: the maps need trained weights and images: effnet paper fig7 lists the commands that train the networks "
+      "and draw the figure with effnet cam\n"));
+  EXPECT_TRUE(hint("table1").ends_with(
+      "\nhint: a table is not drawn; SVG files show fig1, fig2, fig3, fig4, fig5, fig6 or fig8\n"));
+  EXPECT_TRUE(hint("all").ends_with("\nhint: effnet paper all -o FILE.html has all drawings on one page\n"));
   EXPECT_EQ(refused({.item = "fig8", .results = {"/missing.toml"}})[0], '3');
-  EXPECT_EQ(refused({.item = "table1", .results = {"/missing.toml"}}),
-            "2 --results: it has no effect here (got table1, expected table2, table3, table7, table8, fig3, fig7, fig8 "
-            "or all)");
+  EXPECT_EQ(
+      refused({.item = "table1", .results = {"/missing.toml"}}),
+      "2 --results: it has no effect here (got table1, expected table2, table3, table7, table8, fig1, fig3, fig5, "
+      "fig7, fig8 or all)");
   EXPECT_EQ(refused({.item = "fig3", .no_timing = true}),
             "2 --no-timing: it has no effect here (got fig3, expected table4 or all)");
   EXPECT_EQ(refused({.item = "table1", .seconds = 1}),

@@ -43,6 +43,22 @@ constexpr std::array kKinds{
          [](const PaperResult& result, const std::string&) { return paper::svg_page(result.items.front()); }},
 };
 
+std::vector<std::string> drawn_items() {
+  std::vector<std::string> items;
+  for (const paper::Entry& entry : paper::entries()) {
+    if (entry.drawn) items.emplace_back(entry.id);
+  }
+  return items;
+}
+
+// What to do instead of an SVG file of an item without drawings.
+std::string svg_hint(const std::string& item) {
+  if (item == kAll) return "effnet paper all -o FILE.html has all drawings on one page";
+  const std::string_view not_drawn = paper::entry(item).not_drawn;
+  if (!not_drawn.empty()) return std::string(not_drawn);
+  return fmt::format("a table is not drawn; SVG files show {}", one_of(drawn_items()));
+}
+
 // The kind of the file of -o. Throws Error(usage) for an unknown one, or if it cannot show the item.
 const Kind& kind_of(const PaperOptions& options) {
   const bool all = options.item == kAll;
@@ -57,7 +73,8 @@ const Kind& kind_of(const PaperOptions& options) {
   if (found == kKinds.end() || std::ranges::find(possible, "FILE" + extension) == possible.end()) {
     throw usage_error("-o: {} for {} (got {}, expected {})",
                       found == kKinds.end() ? "unknown kind of file" : "not possible", options.item,
-                      in_quotes(options.out), one_of(possible));
+                      in_quotes(options.out), one_of(possible))
+        .with_hint(extension == ".svg" ? svg_hint(options.item) : "");
   }
   return *found;
 }
@@ -115,8 +132,9 @@ void declare_options(CLI::App& command, PaperOptions& options) {
       ->required();
   command
       .add_option("-o,--out", options.out,
-                  "Also write the item to a file: Markdown, JSON, CSV (not with all), HTML, or SVG (figures); - means "
-                  "Markdown on stdout")
+                  fmt::format("Also write the item to a file: Markdown, JSON, CSV (not with all), HTML, or SVG ({}); - "
+                              "means Markdown on stdout",
+                              one_of(drawn_items())))
       ->type_name("FILE.md|json|csv|html|svg");
   command
       .add_option("--results", options.results,

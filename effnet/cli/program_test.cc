@@ -93,7 +93,8 @@ TEST(Program, WrongUsage) {
        "hint: effnet --help shows what is expected\n"},
       {"paper table9",
        "effnet: error: unknown table or figure of the paper (got 'table9', expected table1, table2, table3, table4, "
-       "table5, table6, table7, table8, fig2, fig3, fig4, fig7, fig8 or all)\nhint: did you mean table1?\n"},
+       "table5, table6, table7, table8, fig1, fig2, fig3, fig4, fig5, fig6, fig7, fig8 or all)\nhint: did you mean "
+       "table1?\n"},
       {"search runn",
        "effnet: error: effnet search: unknown command (got 'runn', expected run, worker, show, export, latency or "
        "supernet)\nhint: did you mean effnet search run?\n"},

@@ -26,6 +26,10 @@ PrintedNumber parse_printed(std::string_view text);
 // The computed number in the paper's style: "14.571B" or "7.99M".
 std::string in_billions(std::int64_t number);
 
+// MACs have one unit in all drawings, because several of them may be on one page.
+inline constexpr const char* kMacsAxis = "MACs in millions";
+inline double millions(std::int64_t number) { return static_cast<double>(number) * 1e-6; }
+
 // Empty if the computed value differs from the printed one by at most one unit of the printed one's last digit (the
 // paper rounds some values and truncates others). Else a remark such as "MACs: 14.571B computed, 10.1 % below the
 // printed 16.2B."

@@ -31,6 +31,7 @@ Item figure2(const Context&) {
               .rows = {}};
   report::BoxRows drawing;
   drawing.title = "B0 scaled by width, depth, resolution and all three";
+  drawing.neutral = report::kStemAndHead;
   std::array<std::size_t, kStagesOfB0> parts{};  // each stage is a part
   std::iota(parts.begin(), parts.end(), std::size_t{0});
   for (const std::size_t part : parts) drawing.parts.push_back(fmt::format("stage {}", part + kFirstStage));
@@ -46,7 +47,7 @@ Item figure2(const Context&) {
     drawing.rows.push_back(
         {kKinds[i],
          fmt::format("d={} w={} at {} px: {} blocks, {} parameters, {} MACs", network.depth, network.width,
-                     spec.resolution, blocks, grouped(costs.params), in_billions(costs.macs)),
+                     spec.resolution, blocks, grouped(costs.params), grouped(costs.macs)),
          report::network_boxes(spec, graph, parts, kFirstStage)});
   }
   return {.id = "fig2",

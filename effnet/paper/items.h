@@ -23,9 +23,10 @@ struct Context {
 struct Entry {
   std::string_view id;  // "table1" ... "fig8"
   Item (*make)(const Context&);
-  bool drawn = false;     // has drawings, so that it can be written as an SVG file
-  bool measured = false;  // shows the accuracies of Context::results.scaling
-  bool timed = false;     // measures latencies
+  bool drawn = false;               // has drawings, so that it can be written as an SVG file
+  bool measured = false;            // shows the accuracies of Context::results.scaling
+  bool timed = false;               // measures latencies
+  std::string_view not_drawn = {};  // why a figure is not drawn, and what draws it; for a hint
 };
 std::span<const Entry> entries();  // tables, then figures
 inline constexpr std::string_view kAll = "all";
@@ -40,9 +41,12 @@ Item table5(const Context& context);   // transfer learning
 Item table6(const Context& context);   // data sets of the transfer experiments
 Item table7(const Context& context);   // networks of the class activation maps
 Item table8(const Context& context);   // validation and test accuracy
+Item figure1(const Context& context);  // ImageNet accuracy by parameters
 Item figure2(const Context& context);  // kinds of scaling, drawn
 Item figure3(const Context& context);  // B0 scaled in one dimension
 Item figure4(const Context& context);  // width scaled on four bases
+Item figure5(const Context& context);  // ImageNet accuracy by MACs
+Item figure6(const Context& context);  // transfer accuracy by parameters
 Item figure7(const Context& context);  // class activation maps
 Item figure8(const Context& context);  // B0 scaled in each way
 

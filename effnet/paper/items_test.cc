@@ -69,6 +69,7 @@ TEST(Items, AreConsistent) {
     const Item item = entry.make(without_timing());
     EXPECT_EQ(item.id, entry.id);
     EXPECT_EQ(item.drawings.empty(), !entry.drawn) << item.id;
+    EXPECT_EQ(entry.not_drawn.empty(), entry.drawn || entry.id.starts_with("table")) << item.id;
     EXPECT_THAT(item.title, HasSubstr(": ")) << "the page splits the title there";
     EXPECT_TRUE(titles.insert(item.title).second);
     EXPECT_EQ(item.tables.front().key, "rows");
@@ -196,6 +197,64 @@ TEST(Items, Table5ComputesParametersAndMeans) {
     EXPECT_NEAR(mean["ratio"].get<double>(), printed.value, printed.unit / 2);
   }
   EXPECT_THAT(text(made("table5")), HasSubstr("effnet has no measured results yet.\n"));
+}
+
+std::size_t times(const std::string& text, const std::string& part) {
+  std::size_t count = 0;
+  for (std::size_t at = text.find(part); at != std::string::npos; at = text.find(part, at + 1)) ++count;
+  return count;
+}
+
+TEST(Items, Figures1And5DrawTable2) {
+  const Item sizes = made("fig1"), costs = made("fig5");
+  EXPECT_EQ(json(sizes)["rows"].size(), 24U);
+  EXPECT_EQ(row_with(sizes, "name", "efficientnet_b7")["paper"].dump(),
+            R"({"name":"B7","params":"66M","top1":"84.3"})");
+  EXPECT_EQ(row_with(sizes, "name", "Xception")["series"], "Inception, Xception, PolyNet");
+  ASSERT_EQ(sizes.drawings.size(), 1U);
+  EXPECT_EQ(times(sizes.drawings[0].svg, "<title>"), 24U);  // a hint for each network
+  EXPECT_THAT(sizes.drawings[0].svg, HasSubstr("<title>parameters in millions 5.3: B0 77.1 %</title>"));
+  EXPECT_EQ(times(costs.drawings[0].svg, "<title>"), 23U) << "without GPipe, whose MACs are not printed";
+  EXPECT_THAT(costs.drawings[0].svg, HasSubstr("<title>MACs in millions 390: B0 77.1 %</title>"));
+  EXPECT_THAT(costs.drawings[0].svg, HasSubstr("<title>MACs in millions 42000: SENet 82.7 %</title>"));
+}
+
+TEST(Items, Figure6DrawsTable5) {
+  const Item figure = made("fig6");
+  EXPECT_EQ(json(figure)["rows"].size(), 32U);  // two networks of the paper and two others for each of 8 data sets
+  ASSERT_EQ(figure.drawings.size(), 8U);
+  const std::string& cifar10 = figure.drawings[0].svg;
+  EXPECT_EQ(times(cifar10, "<title>"), 4U);
+  EXPECT_THAT(cifar10, HasSubstr("<title>parameters in millions 4.00755: B0 98.1 %</title>"));
+  EXPECT_THAT(cifar10, HasSubstr("<title>parameters in millions 556: GPipe 99 %</title>"));
+  EXPECT_EQ(figure.drawings[3].title, "Stanford Cars");
+  EXPECT_EQ(times(figure.drawings[3].svg, "<title>"), 3U) << "without DAT, whose size is not printed";
+}
+
+// One network has one accuracy in a figure: Table 7 prints 77.3 for B0, Tables 2 and 8 print 77.1.
+TEST(Items, Figure8DrawsTheAccuraciesOfItsTable) {
+  const Item figure = made("fig8");
+  EXPECT_EQ(times(figure.drawings[0].svg, "<title>MACs in millions 385.815:"), 5U);  // B0 begins all five lines
+  EXPECT_EQ(times(figure.drawings[0].svg, " 77.1 %</title>"), 5U);
+  EXPECT_THAT(figure.drawings[0].svg, Not(HasSubstr(" 77.3 %")));
+  const Json document = json(figure);
+  for (const Json& row : document["rows"]) {
+    if (row["macs"] != 385814752) continue;
+    EXPECT_EQ(row["paper"]["top1"], "77.1");
+  }
+}
+
+// Several drawings may be on one page.
+TEST(Items, DrawingsHaveOneUnitOfMacs) {
+  Context context = without_timing();
+  context.results = embedded_results();
+  for (const Entry& entry : entries()) {
+    const Item item = entry.make(context);
+    for (const report::Drawing& drawing : item.drawings) {
+      for (const char* other : {"MACs in G", "million MACs", " G<", "B MACs"})
+        EXPECT_THAT(drawing.svg, Not(HasSubstr(other))) << entry.id;
+    }
+  }
 }
 
 TEST(Items, FiguresHaveTheCountsOfTheirNetworks) {

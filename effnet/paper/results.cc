@@ -197,7 +197,7 @@ namespace {
 constexpr std::string_view kBaseRule = "base";  // of a network that is not scaled
 
 void add_point(report::Line& line, const MeasuredNetwork& one) {
-  line.points.push_back({static_cast<double>(one.first->macs) / 1e6, one.mean});
+  line.points.push_back({millions(one.first->macs), one.mean});
   line.spread.emplace_back(one.low, one.high);
 }
 
@@ -250,8 +250,8 @@ std::vector<report::Drawing> measured_drawings(const Results& results, const std
       continue;
     report::Chart chart;
     chart.title = fmt::format("top-1 accuracy by MACs of {} on {}", plot.base, plot.dataset);
-    chart.x = {.title = "million MACs", .log = true, .low = {}, .high = {}, .unit = {}};
-    chart.y.unit = " %";
+    chart.x = {.title = kMacsAxis, .log = true, .low = {}, .high = {}, .unit = {}};
+    chart.y = {.title = "top-1 accuracy", .low = {}, .high = {}, .unit = " %"};
     chart.lines = lines_by_rule(plot.networks);
     drawings.push_back({fmt::format("Measured: {} on {}", plot.base, plot.dataset), report::svg(chart),
                         "Mean top-1 accuracy of all seeds; bars from the lowest to the highest."});

@@ -133,7 +133,7 @@ Item figure7(const Context& context) {
           .about =
               "The paper shows the maps of five networks for some validation images of ImageNet. effnet has no trained "
               "weights of these five networks and no images of ImageNet, so this is the table of the networks, not the "
-              "figure.",
+              "figure, and there is no SVG file of it.",
           .tables = {scaling_table(printed_cam(), context.results), std::move(files)},
           .drawings = {},
           .notes = {"To make the figure: write the arch files, train each network (effnet train imagenet_b0 --set "
