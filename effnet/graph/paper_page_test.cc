@@ -331,7 +331,7 @@ const std::vector<Known>& known_tables() {
       {"Table 7:", "network", scalings},
       {"Table 8:", "", {}},
       {"Figure 3:", "dimension of B0", figure3},
-      {"Figures 2, 4, 7 and 8", "figure", {}},
+      {"Figures 1, 2 and 4 to 8", "figure", {}},
       {"B. Compound scaling", "subject", {}},
       {"The family", "Model", family},
       {"Channels × layers", "Model", stages},

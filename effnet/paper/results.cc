@@ -5,11 +5,15 @@
 #include <algorithm>
 #include <cctype>
 #include <chrono>
+#include <iterator>
 #include <limits>
 #include <span>
+#include <utility>
 
 #include "effnet/arch/family.h"
+#include "effnet/arch/rules.h"
 #include "effnet/arch/scaling.h"
+#include "effnet/base/names.h"
 #include "effnet/base/text.h"
 #include "effnet/base/toml.h"
 #include "effnet/graph/lower.h"
@@ -23,6 +27,8 @@ std::span<const std::pair<std::string_view, std::string_view>> embedded_scaling_
 
 namespace {
 
+constexpr std::string_view kBaseRule = "base";  // of a network that is not scaled
+constexpr std::string_view kNamedNetwork = "a name from 'effnet models'";
 constexpr std::int64_t kMaxCount = std::int64_t{1} << 50, kMaxPixels = 65535, kMaxClasses = 1 << 20;
 
 // Whether the text is a date of the form YYYY-MM-DD.
@@ -60,6 +66,21 @@ void check_counts(const TomlTable& row, MeasuredScaling& one, std::int64_t class
   }
 }
 
+// Throws if `word` is not in `known`. `expected`: the known names in words; `otherwise`: the hint if no name is near.
+void check_known(const TomlTable& row, std::string_view key, const std::string& word,
+                 const std::vector<std::string>& known, std::string_view expected, std::string otherwise = {}) {
+  if (std::ranges::find(known, word) != known.end()) return;
+  throw row.error(key, fmt::format("unknown name (got {}, expected {})", in_quotes(word), expected))
+      .with_hint(nearest_hint(word, known, std::move(otherwise)));
+}
+
+std::vector<std::string> named_networks() {
+  std::vector<std::string> names;
+  names.reserve(arch::family().size());
+  for (const arch::Variant& variant : arch::family()) names.emplace_back(variant.name);
+  return names;
+}
+
 bool same_network(const MeasuredScaling& a, const MeasuredScaling& b) {
   return a.base == b.base && a.dataset == b.dataset && a.rule == b.rule && a.depth == b.depth && a.width == b.width &&
          a.resolution == b.resolution;
@@ -69,6 +90,7 @@ bool same_network(const MeasuredScaling& a, const MeasuredScaling& b) {
 
 std::vector<MeasuredTransfer> parse_transfer(std::string_view text, std::string_view source) {
   const TomlTable file = TomlTable::parse(text, source);
+  const std::vector<std::string> networks = named_networks();
   std::vector<MeasuredTransfer> results;
   for (const TomlTable& row : file.tables("measured")) {
     MeasuredTransfer one{.dataset = row.text("dataset"),
@@ -81,8 +103,7 @@ std::vector<MeasuredTransfer> parse_transfer(std::string_view text, std::string_
                          .images = row.integer("images", {}, 1, kMaxCount)};
     row.finish();
     check_date(row, one.date);
-    if (arch::find_variant(one.backbone) == nullptr)
-      throw row.error("backbone", "unknown network (expected a name from 'effnet models')");
+    check_known(row, "backbone", one.backbone, networks, kNamedNetwork);
     one.params_without_classifier = costs_of(arch::variant(one.backbone).spec).params_without_classifier;
     results.push_back(std::move(one));
   }
@@ -92,6 +113,10 @@ std::vector<MeasuredTransfer> parse_transfer(std::string_view text, std::string_
 
 std::vector<MeasuredScaling> parse_scaling(std::string_view text, std::string_view source) {
   const TomlTable file = TomlTable::parse(text, source);
+  std::vector<std::string> rules = names_of(arch::rules());
+  rules.emplace_back(kBaseRule);
+  std::vector<std::string> bases = named_networks();
+  std::ranges::move(file.texts("bases"), std::back_inserter(bases));
   std::vector<MeasuredScaling> results;
   for (const TomlTable& row : file.tables("measured")) {
     MeasuredScaling one{.base = row.text("base"),
@@ -111,6 +136,10 @@ std::vector<MeasuredScaling> parse_scaling(std::string_view text, std::string_vi
     const std::int64_t classes = row.integer("classes", {}, 1, kMaxClasses);
     row.finish();
     check_date(row, one.date);
+    check_known(row, "rule", one.rule, rules, one_of(rules));
+    check_known(row, "base", one.base, bases, fmt::format("{} or of the file's list bases", kNamedNetwork),
+                fmt::format("for a network of your own, write bases = [{}] before the first table of the file",
+                            toml_value(one.base)));
     check_counts(row, one, classes);
     for (const MeasuredScaling& other : results) {
       if (same_network(one, other) && one.seed == other.seed)
@@ -193,8 +222,6 @@ Table measured_table(const Results& results, const std::vector<std::string>& rul
 }
 
 namespace {
-
-constexpr std::string_view kBaseRule = "base";  // of a network that is not scaled
 
 void add_point(report::Line& line, const MeasuredNetwork& one) {
   line.points.push_back({millions(one.first->macs), one.mean});

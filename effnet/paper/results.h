@@ -35,8 +35,8 @@ struct Results {
 };
 
 // Parse one file. They throw Error(input) with line and column for a missing or unknown key, a value out of range, a
-// date that is not YYYY-MM-DD, an unknown backbone, counts that differ from those of a named base, and a second row for
-// the same run.
+// date that is not YYYY-MM-DD, an unknown backbone, rule or base, counts that differ from those of a named base, and a
+// second row for the same run.
 std::vector<MeasuredTransfer> parse_transfer(std::string_view text, std::string_view source);
 std::vector<MeasuredScaling> parse_scaling(std::string_view text, std::string_view source);
 

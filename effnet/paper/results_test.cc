@@ -101,18 +101,60 @@ TEST(Results, RefusesWrongScalingResults) {
   EXPECT_NE(refused("2026-12-24", "yesterday"), "");
   EXPECT_NE(refused("rule", "rules"), "");
   EXPECT_NE(refusal(parse_scaling, example() + example()).find("a second row for the same run"), std::string::npos);
-  // The counts of an arch file that is not a named network cannot be checked.
-  EXPECT_EQ(refusal(parse_scaling, replaced(replaced(example(), "efficientnet_b0", "mine"), "10711602", "5")), "");
+}
+
+// The counts of an arch file that is not a named network cannot be checked, but its name must be in the file's list.
+TEST(Results, ABaseIsANamedNetworkOrInTheListOfTheFile) {
+  const std::string mine = replaced(replaced(example(), "efficientnet_b0", "mine"), "10711602", "5");
+  EXPECT_EQ(refusal(parse_scaling, "bases = [\"other\", \"mine\"]\n" + mine), "");
+  EXPECT_EQ(refusal(parse_scaling, mine),
+            "3 t.toml:2:8: measured[0].base: unknown name (got 'mine', expected a name from 'effnet models' or of the "
+            "file's list "
+            "bases)");
+  EXPECT_EQ(refusal(parse_scaling, "bases = [\"other\"]\n" + mine)
+                .rfind("3 t.toml:3:8: measured[0].base: unknown name (got", 0),
+            0U);
+  EXPECT_NE(refusal(parse_scaling, "bases = \"mine\"\n" + mine), "");
+  EXPECT_NE(refusal(parse_scaling, "base = [\"mine\"]\n" + mine), "");
+}
+
+// The error has the hint of the nearest known name, or says how a network of one's own is declared.
+TEST(Results, AnUnknownNameHasAHint) {
+  const auto hint = [](const std::string& text) {
+    try {
+      parse_scaling(text, "t.toml");
+    } catch (const Error& error) {
+      return error.hint();
+    }
+    return std::string("no error");
+  };
+  EXPECT_EQ(hint(replaced(example(), "\"compound\"", "\"compond\"")), "did you mean compound?");
+  EXPECT_EQ(hint(replaced(example(), "efficientnet_b0", "eficientnet_b0")), "did you mean efficientnet_b0?");
+  EXPECT_EQ(hint(replaced(example(), "efficientnet_b0", "mine")),
+            "for a network of your own, write bases = [\"mine\"] before the first table of the file");
+}
+
+TEST(Results, AnUnknownRuleIsRefusedWithTheKnownOnes) {
+  const auto refused = [](std::string_view rule) {
+    return refusal(parse_scaling, replaced(example(), "\"compound\"", rule));
+  };
+  EXPECT_EQ(refused("\"widht\""),
+            "3 t.toml:4:8: measured[0].rule: unknown name (got 'widht', expected compound, uniform, fast, width, "
+            "depth, resolution, "
+            "capped, tinynet or base)");
+  EXPECT_EQ(refused("\"tinynet\""), "");
+  EXPECT_EQ(refused("\"base\""), "");
 }
 
 // Three seeds of a network: mean, lowest and highest. Sizes of a network of another base are only read.
 TEST(Results, SeedsOfANetworkAreOneRow) {
   const std::string one = replaced(example(), "efficientnet_b0", "mine");
+  const std::string bases = "bases = [\"mine\"]\n";
   const auto run = [&](const char* seed, const char* top1) {
     return replaced(replaced(one, "seed = 1 ", fmt::format("seed = {} ", seed)), "91.25", top1);
   };
   Context context;
-  context.results.scaling = parse_scaling(run("1", "70.0") + run("2", "73.0") + run("3", "71.5"), "t.toml");
+  context.results.scaling = parse_scaling(bases + run("1", "70.0") + run("2", "73.0") + run("3", "71.5"), "t.toml");
   const auto networks = measured_networks(context.results.scaling);
   ASSERT_EQ(networks.size(), 1U);
   EXPECT_EQ(networks[0].runs, 3);

@@ -14,6 +14,7 @@ FIGURES = [f"fig{i}" for i in range(1, 9)]
 DRAWN = [figure for figure in FIGURES if figure != "fig7"]
 ITEMS = TABLES + FIGURES
 SOURCES = {"computed", "measured", "quoted"}
+BASES = 'bases = ["small"]\n'
 RUN = """[[measured]]
 base = "small"
 dataset = "CIFAR-10"
@@ -116,9 +117,9 @@ def test_names_are_networks_of_effnet(effnet):
 
 def test_measured_results(effnet, tmp_path):
     results = tmp_path / "r.toml"
-    results.write_text("".join(RUN.format(macs=4000000, seed=seed, top1=top1) for seed, top1 in ((1, 60.0), (2, 64.0))))
+    results.write_text(BASES + "".join(RUN.format(macs=4000000, seed=seed, top1=top1) for seed, top1 in ((1, 60.0), (2, 64.0))))
     more = tmp_path / "more.toml"
-    more.write_text(RUN.format(macs=9000000, seed=1, top1=70.5).replace("2.0", "3.0", 1))
+    more.write_text(BASES + RUN.format(macs=9000000, seed=1, top1=70.5).replace("2.0", "3.0", 1))
     document = effnet.json("paper", "fig8", "--results", results, "--results", more)
     added = [row for row in document["measured"] if row["name"] == "small"]  # the others are effnet's own results
     assert [(row["macs"], row["runs"], row["top1"]) for row in added] == [
@@ -127,8 +128,12 @@ def test_measured_results(effnet, tmp_path):
     svg = tmp_path / "f.svg"
     assert effnet("paper", "fig8", "--results", results, "-o", svg).returncode == 0
     assert "Measured: small on CIFAR-10" in svg.read_text()
-    results.write_text(RUN.format(macs=1, seed=1, top1=101))
-    effnet.check_error(effnet("paper", "fig8", "--results", results), 3)
+    row = RUN.format(macs=1, seed=1, top1=60)
+    for wrong in (BASES + RUN.format(macs=1, seed=1, top1=101), row, BASES + row.replace('"width"', '"widht"')):
+        results.write_text(wrong)
+        refused = effnet("paper", "fig8", "--results", results)
+        effnet.check_error(refused, 3)
+        assert re.search(re.escape(str(results)) + r":\d+:\d+: measured\[0\]\.(top1|base|rule): ", refused.stderr), refused.stderr
     effnet.check_error(effnet("paper", "fig8", "--results", tmp_path / "missing.toml"), 3)
 
 
