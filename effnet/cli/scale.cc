@@ -22,7 +22,9 @@ namespace {
 // A scaling; `timing` is set only for a latency target.
 struct Scaled {
   arch::Scaling scaling;
-  std::optional<Timing> timing;
+  std::optional<Timing> timing = {};
+  std::string_view target_cost = {};  // empty: scaled without a target
+  double target = 0;
 };
 
 // `cost`: index in graph::counted_costs().
@@ -65,26 +67,47 @@ Scaled scale(const ScaleOptions& options, const arch::ArchSpec& base, const arch
   }
   if (options.phi) {
     check_phi(*options.phi);
-    return {arch::scaled_by(base, *options.phi, rule), {}};
+    return {.scaling = arch::scaled_by(base, *options.phi, rule)};
   }
   if (options.factor) {
     check_factor(*options.factor);
     const graph::CountedCost& macs = graph::counted_costs().front();
-    return {graph::scale_to_cost(base, *options.factor * macs.count(base), rule, macs), {}};
+    const double target = *options.factor * macs.count(base);
+    return {.scaling = graph::scale_to_cost(base, target, rule, macs), .target_cost = macs.name, .target = target};
   }
   if (!options.target_latency.empty()) {
     const double target = parse_cost("--target-latency-ms", options.target_latency, graph::kLatencyCost);
     model::TimedScaling timed =
         model::scale_to_latency(base, target, rule, threads, [&out](std::string_view text) { out.note(text); });
-    return {std::move(timed.scaling), std::move(timed.timing)};
+    return {.scaling = std::move(timed.scaling),
+            .timing = std::move(timed.timing),
+            .target_cost = graph::kLatencyCost,
+            .target = target};
   }
   for (std::size_t i = 0; i < graph::counted_costs().size(); ++i) {
     const graph::CountedCost& cost = graph::counted_costs()[i];
     const std::string& text = target_text(options, i);
-    if (!text.empty())
-      return {graph::scale_to_cost(base, parse_cost(target_flag(cost), text, cost.name), rule, cost), {}};
+    if (text.empty()) continue;
+    const double target = parse_cost(target_flag(cost), text, cost.name);
+    return {.scaling = graph::scale_to_cost(base, target, rule, cost), .target_cost = cost.name, .target = target};
   }
-  return {scale_by_hand(options, base), {}};
+  return {.scaling = scale_by_hand(options, base)};
+}
+
+// The options that make the scaled network again. Empty if --depth, --width and --resolution with the printed numbers
+// do. They do not if the rule also changes the rounding, or the depth of the later stages. A target may then have moved
+// the resolution away from the rule's, so that only the arch file has the network.
+std::string options_again(const arch::ArchSpec& base, const arch::Scaling& scaling, const arch::RuleChoice& rule) {
+  if (!scaling.phi) return {};  // they were typed
+  try {
+    if (scaling.spec == arch::scaled(base, scaling.depth, scaling.width, scaling.resolution)) return {};
+  } catch (const Error&) {
+    // Beyond the ranges of an arch file: the rule rounds otherwise.
+  }
+  if (scaling.spec != arch::scaled_by(base, *scaling.phi, rule).spec) return "-o OUT.toml";
+  const arch::Coefficients& c = rule.coefficients;
+  return fmt::format("--rule {} --phi {}", rule.rule->name, *scaling.phi) +
+         (c == arch::Coefficients{} ? "" : fmt::format(" --alpha {} --beta {} --gamma {}", c.alpha, c.beta, c.gamma));
 }
 
 // `by_phi`: the network was scaled by a phi, not by separate factors.
@@ -114,6 +137,8 @@ void check_no_options(const CLI::App& command) {
         .with_hint("effnet scale frontier --help shows what is expected");
   }
 }
+
+std::int64_t peak_bytes(const ScaleResult& result) { return graph::activation_memory(result.graph).peak_bytes; }
 
 double ratio(std::int64_t after, std::int64_t before) {
   return static_cast<double>(after) / static_cast<double>(before);
@@ -179,13 +204,21 @@ ScaleResult run_scale(const ScaleOptions& options, const Globals& globals, Outpu
   const arch::RuleChoice rule = parse_rule(options.rule);
   const arch::ArchSpec base = formats::describe(formats::find_model(options.base, formats::Pulled::ignore)).arch;
   const int threads = thread_count(globals);
-  auto [scaling, timing] = scale(options, base, rule, threads, out);
+  Scaled scaled = scale(options, base, rule, threads, out);
   ScaleResult result{.base = base.name,
-                     .scaling = std::move(scaling),
+                     .scaling = std::move(scaled.scaling),
                      .rule = rule,
-                     .timing = std::move(timing),
+                     .target_cost = std::string(scaled.target_cost),
+                     .target = scaled.target,
+                     .timing = std::move(scaled.timing),
                      .threads = threads,
                      .out = options.out};
+  if (result.timing) {
+    result.reached = result.timing->median();
+  } else if (const graph::CountedCost* cost = graph::find_counted_cost(result.target_cost)) {
+    result.reached = cost->count(result.scaling.spec);
+  }
+  result.again = options_again(base, result.scaling, rule);
   result.graph = graph::lower(result.scaling.spec);
   result.costs = graph::costs(result.graph);
   result.base_costs = graph::costs(graph::lower(base));
@@ -205,7 +238,7 @@ Json to_json(const ScaleResult& result) {
                 {"resolution", scaling.resolution},
                 {"params", costs.params},
                 {"macs", costs.macs},
-                {"activations", {{"peak_bytes", graph::activation_memory(result.graph).peak_bytes}}},
+                {"activations", {{"peak_bytes", peak_bytes(result)}}},
                 {"constraint", result.rule.base_of_s()},
                 {"ratio",
                  {{"params", ratio(costs.params, result.base_costs.params)},
@@ -225,15 +258,27 @@ Json to_json(const ScaleResult& result) {
 std::string to_text(const ScaleResult& result) {
   if (result.out == "-") return result.arch;
   const arch::Scaling& scaling = result.scaling;
+  // The numbers have all their digits, so that they make the same network when they are typed.
   std::string text =
-      fmt::format("{} scaled by depth {:.4g}, width {:.4g} to {} px{}\n", result.base, scaling.depth, scaling.width,
-                  scaling.resolution, scaling.phi ? fmt::format("  (phi = {:.4g})", *scaling.phi) : "");
+      fmt::format("{} scaled by depth {}, width {} to {} px{}\n", result.base, scaling.depth, scaling.width,
+                  scaling.resolution, scaling.phi ? fmt::format("  (phi = {})", *scaling.phi) : "");
   if (scaling.late_depth != 1)
     text += fmt::format("depth of the later stages: {:.4g} times more\n", scaling.late_depth);
+  if (!result.again.empty()) {
+    text += fmt::format("the rule changes more than depth, width and resolution: {} {}\n", result.again,
+                        result.again.starts_with("-o") ? "keeps this network" : "makes this network again");
+  }
   text += rule_text(result.rule, scaling.phi.has_value());
-  text += fmt::format("parameters {}  ({:.2f}x)\nMACs       {}  ({:.2f}x)\n\n", grouped(result.costs.params),
-                      ratio(result.costs.params, result.base_costs.params), grouped(result.costs.macs),
-                      ratio(result.costs.macs, result.base_costs.macs));
+  text += fmt::format("parameters {}  ({:.2f}x)\nMACs       {}  ({:.2f}x)\nmemory     {} bytes of activations\n",
+                      grouped(result.costs.params), ratio(result.costs.params, result.base_costs.params),
+                      grouped(result.costs.macs), ratio(result.costs.macs, result.base_costs.macs),
+                      grouped(peak_bytes(result)));
+  if (!result.target_cost.empty()) {
+    text +=
+        fmt::format("target     at most {}: {:.1f} % of it reached\n",
+                    graph::exact_cost_text(result.target_cost, result.target), 100 * result.reached / result.target);
+  }
+  text += "\n";
   if (result.timing) {
     text += fmt::format("latency    {:.3f} ms, median of {} on {}\n\n", result.timing->median(),
                         count_of(std::ssize(result.timing->ms), "run"), count_of(result.threads, "thread"));

@@ -41,6 +41,9 @@ struct ScaleResult {
   graph::Graph graph = {};  // of the scaled network
   graph::Costs costs = {}, base_costs = {};
   std::string arch = {};              // contents of the arch file
+  std::string target_cost = {};       // what the target limits (graph/counted_costs.h); empty: no target
+  double target = 0, reached = 0;     // in the unit of this cost
+  std::string again = {};             // options that make the network again if the printed multipliers alone do not
   std::optional<Timing> timing = {};  // of the scaled network; only with a latency target
   int threads = 1;                    // used for `timing`
   std::string out = {};               // file with `arch`; "-": to_text() returns `arch`

@@ -51,6 +51,7 @@ std::optional<CompareRulesResult::Network> network_for(const arch::ArchSpec& bas
   if (!scaling) return {};
   const graph::Graph graph = graph::lower(scaling->spec);
   CompareRulesResult::Network network{.scaling = *std::move(scaling), .costs = graph::costs(graph)};
+  network.multipliers = multiplier_texts(base, network.scaling);
   network.peak_bytes = graph::activation_memory(graph).peak_bytes;
   network.reached = static_cast<double>(network.costs.macs) >= (1 - arch::kTargetTolerance) * target;
   return network;
@@ -141,13 +142,14 @@ std::string to_text(const CompareRulesResult& result) {
     if (network) {
       const arch::Scaling& scaling = network->scaling;
       const auto macs = static_cast<double>(network->costs.macs);
-      for (const double multiplier : {scaling.depth, scaling.late_depth, scaling.width})
-        cells.push_back(fmt::format("{:.3f}", multiplier));
+      for (const std::string& multiplier :
+           {network->multipliers.depth, network->multipliers.late_depth, network->multipliers.width})
+        cells.push_back(multiplier);
       cells.push_back(std::to_string(scaling.resolution));
       cells.push_back(grouped(network->costs.macs));
       cells.push_back(fmt::format("{:.1f} %", 100 * macs / static_cast<double>(result.target_macs)));
       cells.push_back(grouped(network->costs.params));
-      cells.push_back(fmt::format("{:.1f} MB", static_cast<double>(network->peak_bytes) * 1e-6));
+      cells.push_back(graph::cost_text("memory", static_cast<double>(network->peak_bytes)));
       if (measured) cells.push_back(fmt::format("{:.2f} ms", network->timing->median()));
     }
     cells.resize(width, "-");

@@ -14,8 +14,9 @@ struct CompareRulesResult {
   struct Network {
     arch::Scaling scaling = {};
     graph::Costs costs = {};
-    std::int64_t peak_bytes = 0;  // of activations
-    bool reached = false;         // the MACs are within 3 % of the target
+    MultiplierTexts multipliers = {};  // of `scaling`, for the table
+    std::int64_t peak_bytes = 0;       // of activations
+    bool reached = false;              // the MACs are within 3 % of the target
     std::optional<Timing> timing = {};
   };
   struct Row {

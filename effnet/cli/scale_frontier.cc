@@ -13,11 +13,12 @@
 #include "effnet/graph/lower.h"
 #include "effnet/model/cost_by_name.h"
 #include "effnet/model/scale_to_latency.h"
-#include "effnet/report/svg.h"
-#include "effnet/report/table.h"
+#include "effnet/search/control/pareto.h"
 
 namespace effnet::cli {
 namespace {
+
+using Row = FrontierResult::Row;
 
 constexpr double kSeconds = 0.5;  // of measurement per network
 constexpr int kRounds = 5;
@@ -43,89 +44,112 @@ std::vector<double> budgets(const FrontierOptions& options, const graph::Counted
   return result;
 }
 
-FrontierResult::Row row_of(double budget, arch::Scaling scaling) {
+// What is the same for all rules.
+struct Question {
+  const arch::ArchSpec& base;
+  std::string_view cost_name;
+  const graph::CountedCost* cost;  // null: the latency
+  std::vector<double> budgets;     // from the smallest to the largest
+  bool several;                    // rules
+  int threads;
+};
+
+Row row_of(const Question& question, const arch::RuleChoice& rule, double budget, arch::Scaling scaling) {
   const graph::Graph graph = graph::lower(scaling.spec);
-  return {.budget = budget,
+  MultiplierTexts multipliers = multiplier_texts(question.base, scaling);
+  return {.rule = rule.rule->name,
+          .budget = budget,
           .scaling = std::move(scaling),
+          .multipliers = std::move(multipliers),
           .costs = graph::costs(graph),
           .peak_bytes = graph::activation_memory(graph).peak_bytes};
 }
 
-// Throws if the budget is above all networks of the rule: the rows of such budgets would all be one network.
-void check_reached(const FrontierResult::Row& row, double to, const graph::CountedCost& cost,
-                   const arch::RuleChoice& rule) {
-  if (!row.scaling.at_limit) return;
-  const double largest = cost.count(row.scaling.spec);
-  if (largest >= (1 - arch::kTargetTolerance) * row.budget) return;
-  throw usage_error("--to: above the largest network of the rule {} (got {}, expected at most {})", rule.rule->name,
-                    graph::exact_cost_text(cost.name, to), graph::exact_cost_text(cost.name, largest));
+// No value if the smallest network of the rule costs more. If the cost is the latency and there is one rule, that is an
+// error, as it is for effnet scale.
+std::optional<Row> find_row(const Question& question, const arch::RuleChoice& rule, double budget, Output& out) {
+  if (question.cost != nullptr) {
+    std::optional<arch::Scaling> found = arch::find_scaling(question.base, budget, rule, question.cost->count);
+    if (!found) return {};
+    return row_of(question, rule, budget, *std::move(found));
+  }
+  try {
+    model::TimedScaling timed = model::scale_to_latency(question.base, budget, rule, question.threads,
+                                                        [&out](std::string_view text) { out.note(text); });
+    Row row = row_of(question, rule, budget, std::move(timed.scaling));
+    row.timing = std::move(timed.timing);
+    return row;
+  } catch (const Error& error) {
+    if (!question.several || error.code() != ErrorCode::usage) throw;
+    return {};
+  }
+}
+
+// Whether the budget is above all networks of the rule: the rows of such budgets would all be one network.
+bool beyond_largest(const Row& row, const graph::CountedCost& cost) {
+  return row.scaling.at_limit && cost.count(row.scaling.spec) < (1 - arch::kTargetTolerance) * row.budget;
+}
+
+// Leaves out the rows whose network costs more than another one and has no more MACs. Returns their number. There are
+// such rows because depth, width and resolution are rounded: a larger budget of memory may give a wider network at a
+// smaller resolution.
+std::int64_t drop_dominated(std::vector<Row>& rows, std::string_view cost) {
+  std::vector<search::Tradeoff> tradeoffs;
+  tradeoffs.reserve(rows.size());
+  for (const Row& row : rows)
+    tradeoffs.push_back({.quality = static_cast<double>(row.costs.macs), .cost = spent(row, cost)});
+  std::vector<std::size_t> front = search::pareto_front(tradeoffs);
+  std::ranges::sort(front);  // in the order of the budgets
+  std::vector<Row> kept;
+  kept.reserve(front.size());
+  for (const std::size_t i : front) kept.push_back(std::move(rows[i]));
+  const std::ptrdiff_t dropped = std::ssize(rows) - std::ssize(kept);
+  rows = std::move(kept);
+  return dropped;
+}
+
+// The rows of one rule. With several rules a budget that one of them cannot use is left out; with one rule a budget
+// above its largest network is an error, and so is a rule without any row.
+std::vector<Row> find_rows(const Question& question, const arch::RuleChoice& rule, Output& out) {
+  std::vector<Row> rows;
+  std::int64_t too_small = 0, too_large = 0;
+  // The largest first: one that is too large is refused before the slow search for the next ones.
+  for (auto next = question.budgets.rbegin(); next != question.budgets.rend(); ++next) {
+    check_interrupt();
+    std::optional<Row> row = find_row(question, rule, *next, out);
+    if (!row) {
+      ++too_small;
+    } else if (question.cost == nullptr || !beyond_largest(*row, *question.cost)) {
+      rows.push_back(*std::move(row));
+    } else if (question.several) {
+      ++too_large;
+    } else {
+      throw usage_error("--to: above the largest network of the rule {} (got {}, expected at most {})", rule.rule->name,
+                        graph::exact_cost_text(question.cost_name, question.budgets.back()),
+                        graph::exact_cost_text(question.cost_name, spent(*row, question.cost_name)));
+    }
+  }
+  std::ranges::reverse(rows);
+  if (rows.empty() && !question.several)
+    graph::scale_to_cost(question.base, question.budgets.back(), rule, *question.cost);  // throws
+  const std::int64_t dominated = drop_dominated(rows, question.cost_name);
+  const auto warn = [&](std::int64_t count, std::string_view why) {
+    if (count > 0)
+      out.warn(fmt::format("left out {} of {} budgets of the rule {}: {}", count, question.budgets.size(),
+                           rule.rule->name, why));
+  };
+  warn(too_small, "its smallest network costs more");
+  warn(too_large, "its largest network costs less");
+  warn(dominated, "a cheaper network has at least as many MACs");
+  return rows;
 }
 
 void measure_latencies(FrontierResult& result) {
   std::vector<arch::ArchSpec> specs;
-  for (const FrontierResult::Row& row : result.rows) specs.push_back(row.scaling.spec);
+  specs.reserve(result.rows.size());
+  for (const Row& row : result.rows) specs.push_back(row.scaling.spec);
   std::vector<model::Timing> timings = model::time_networks(specs, result.threads, kSeconds, kRounds);
   for (std::size_t i = 0; i < timings.size(); ++i) result.rows[i].timing = std::move(timings[i]);
-}
-
-std::vector<FrontierResult::Row> find_rows(const FrontierOptions& options, const arch::ArchSpec& base,
-                                           const arch::RuleChoice& rule, int threads, Output& out) {
-  const graph::CountedCost* cost = model::find_cost(options.cost);
-  std::vector<FrontierResult::Row> rows;
-  int too_small = 0;
-  const std::vector<double> all = budgets(options, cost, base, threads);
-  // The largest first: one that is too large is refused before the slow search for the next ones.
-  for (auto next = all.rbegin(); next != all.rend(); ++next) {
-    const double budget = *next;
-    check_interrupt();
-    if (cost == nullptr) {
-      model::TimedScaling timed =
-          model::scale_to_latency(base, budget, rule, threads, [&out](std::string_view text) { out.note(text); });
-      rows.push_back(row_of(budget, std::move(timed.scaling)));
-      rows.back().timing = std::move(timed.timing);
-    } else if (std::optional<arch::Scaling> found = arch::find_scaling(base, budget, rule, cost->count)) {
-      rows.push_back(row_of(budget, *std::move(found)));
-      check_reached(rows.back(), all.back(), *cost, rule);
-    } else {
-      ++too_small;
-    }
-  }
-  std::ranges::reverse(rows);
-  if (rows.empty()) graph::scale_to_cost(base, all.back(), rule, *cost);  // throws
-  if (too_small > 0)
-    out.warn(fmt::format("left out {} of {} budgets: the smallest network of the rule costs more", too_small,
-                         options.points));
-  return rows;
-}
-
-double cost_of(const FrontierResult::Row& row, std::string_view cost) {
-  if (cost == model::kLatencyCost) return row.timing->median();
-  if (cost == "memory") return static_cast<double>(row.peak_bytes) * 1e-6;
-  return static_cast<double>(cost == "params" ? row.costs.params : row.costs.macs) * 1e-6;
-}
-
-std::string axis_title(std::string_view cost) {
-  if (cost == model::kLatencyCost) return "latency in ms";
-  if (cost == "memory") return "memory of activations in MB";
-  return cost == "params" ? "parameters in millions" : "MACs in millions";
-}
-
-// The cost over the MACs. If the cost is the MACs: over the parameters.
-std::string draw(const FrontierResult& result) {
-  const std::string_view across = result.cost == "macs" ? "params" : "macs";
-  report::Chart chart;
-  chart.title = fmt::format("{} scaled by the rule {}: {} over {}", result.base, result.rule, axis_title(result.cost),
-                            axis_title(across));
-  chart.x.title = axis_title(across);
-  chart.x.log = chart.y.log = true;
-  report::Line& line = chart.lines.emplace_back();
-  line.dots = true;
-  for (const FrontierResult::Row& row : result.rows)
-    line.points.push_back({cost_of(row, across), cost_of(row, result.cost)});
-  return report::svg_file(
-      fmt::format("{}: the largest network for each budget", result.base),
-      {{fmt::format("{} over {}, rule {}", axis_title(result.cost), axis_title(across), result.rule),
-        report::svg(chart)}});
 }
 
 }  // namespace
@@ -141,77 +165,37 @@ void declare_options(CLI::App& command, FrontierOptions& options) {
       ->type_name("X");
   command.add_option("--to", options.to, "End with this budget [4 times the cost of BASE]")->type_name("Y");
   add_number(command, "--points", options.points, 2, 100, "Use N budgets, each larger by the same factor [9]");
-  declare_options(command, options.rule);
+  declare_options(command, options.rule, true);
   command.add_flag("--latency", options.latency, "Measure the latency of each network, whatever the cost is");
   command.add_option("-o,--out", options.out, "Draw the result to an SVG file; - means stdout")->type_name("FILE.svg");
 }
 
 FrontierResult run_frontier(const FrontierOptions& options, const Globals& globals, Output& out) {
-  const arch::RuleChoice rule = parse_rule(options.rule);
-  model::find_cost(options.cost);
+  const std::vector<arch::RuleChoice> rules = parse_rules(options.rule);
+  const graph::CountedCost* cost = model::find_cost(options.cost);
   const bool to_stdout = is_stdout("-o", options.out, globals);
   if (!options.out.empty() && !to_stdout && extension_of(options.out) != ".svg")
     throw usage_error("-o: unknown kind of file (got {}, expected FILE.svg)", in_quotes(options.out));
   const arch::ArchSpec base = formats::describe(formats::find_model(options.base, formats::Pulled::ignore)).arch;
-  FrontierResult result{.base = base.name,
-                        .cost = options.cost,
-                        .rule = std::string(rule.rule->name),
-                        .threads = thread_count(globals),
-                        .out = options.out};
-  arch::scaled_by(base, 0, rule);  // throws before a measurement if the network cannot be scaled
-  result.rows = find_rows(options, base, rule, result.threads, out);
+  FrontierResult result{.base = base.name, .cost = options.cost, .threads = thread_count(globals), .out = options.out};
+  result.rules.reserve(rules.size());
+  for (const arch::RuleChoice& rule : rules) {
+    arch::scaled_by(base, 0, rule);  // throws before a measurement if the network cannot be scaled
+    result.rules.emplace_back(rule.rule->name);
+  }
+  const Question question{
+      base, options.cost, cost, budgets(options, cost, base, result.threads), rules.size() > 1, result.threads};
+  for (const arch::RuleChoice& rule : rules)
+    std::ranges::move(find_rows(question, rule, out), std::back_inserter(result.rows));
+  if (result.rows.empty()) {
+    throw usage_error("no network is within the budgets (got --rule {} and {} to {}, expected other budgets or rules)",
+                      options.rule.rule, graph::exact_cost_text(options.cost, question.budgets.front()),
+                      graph::exact_cost_text(options.cost, question.budgets.back()));
+  }
   if (options.latency && options.cost != model::kLatencyCost) measure_latencies(result);
-  result.svg = draw(result);
+  result.svg = drawing(result);
   if (!options.out.empty() && !to_stdout) write_text(options.out, result.svg);
   return result;
-}
-
-Json to_json(const FrontierResult& result) {
-  Json rows = Json::array();
-  for (const FrontierResult::Row& row : result.rows) {
-    Json json{{"budget", row.budget},
-              {"phi", *row.scaling.phi},
-              {"depth", row.scaling.depth},
-              {"late_depth", row.scaling.late_depth},
-              {"width", row.scaling.width},
-              {"resolution", row.scaling.resolution},
-              {"params", row.costs.params},
-              {"macs", row.costs.macs},
-              {"activations", {{"peak_bytes", row.peak_bytes}}}};
-    if (row.timing) json["latency_ms"] = row.timing->median();
-    rows.push_back(std::move(json));
-  }
-  Json document{{"base", result.base}, {"rule", result.rule}, {"cost", result.cost}, {"rows", std::move(rows)}};
-  if (result.rows.front().timing) document["measured"] = measured_json(result.threads);
-  if (!result.out.empty()) document["path"] = result.out;
-  return document;
-}
-
-std::string to_text(const FrontierResult& result) {
-  if (result.out == "-") return result.svg;
-  const bool measured = result.rows.front().timing.has_value();
-  std::vector<report::Column> columns{{"budget"}, {"phi"},        {"depth"}, {"width"},
-                                      {"px"},     {"parameters"}, {"MACs"},  {"memory"}};
-  if (measured) columns.push_back({"latency"});
-  report::Table table(std::move(columns));
-  for (const FrontierResult::Row& row : result.rows) {
-    std::vector<std::string> cells{
-        result.cost == model::kLatencyCost ? fmt::format("{:.3g} ms", row.budget) : abbreviated(row.budget),
-        fmt::format("{:.2f}", *row.scaling.phi),
-        fmt::format("{:.3f}", row.scaling.depth),
-        fmt::format("{:.3f}", row.scaling.width),
-        std::to_string(row.scaling.resolution),
-        grouped(row.costs.params),
-        grouped(row.costs.macs),
-        fmt::format("{:.1f} MB", static_cast<double>(row.peak_bytes) * 1e-6)};
-    if (measured) cells.push_back(fmt::format("{:.2f} ms", row.timing->median()));
-    table.row(std::move(cells));
-  }
-  std::string text = fmt::format("{} scaled by the rule {}: the largest network for each budget of {}\n\n", result.base,
-                                 result.rule, result.cost) +
-                     table.text();
-  if (!result.out.empty()) text += fmt::format("\nwritten to {}\n", result.out);
-  return text;
 }
 
 }  // namespace effnet::cli

@@ -1,14 +1,18 @@
 #include "effnet/cli/scale_rule.h"
 
+#include <algorithm>
 #include <utility>
 #include <vector>
 
 #include "effnet/base/names.h"
 #include "effnet/base/text.h"
+#include "effnet/cli/arguments.h"
 #include "effnet/kernels/isa.h"
 
 namespace effnet::cli {
 namespace {
+
+constexpr const char* kAllRules = "all";
 
 arch::Dimensions parse_dims(const std::string& text) {
   arch::Dimensions dims{false, false, false};
@@ -46,11 +50,40 @@ std::string rules_with(bool arch::Rule::*property) {
   return one_of(names);
 }
 
+// The rules of these names with the coefficients and dimensions that they have. Throws if none has those that are
+// given.
+std::vector<arch::RuleChoice> choices(const std::vector<std::string>& names, const RuleOptions& options) {
+  check_coefficients(options.coefficients);
+  std::vector<arch::RuleChoice> all;
+  all.reserve(names.size());
+  for (const std::string& name : names) all.push_back({.rule = &find_rule(name)});
+  const arch::Dimensions dimensions = parse_dims(options.dims);
+  bool scaled = options.coefficients == arch::Coefficients{}, selected = dimensions == arch::Dimensions{};
+  for (arch::RuleChoice& choice : all) {
+    if (choice.rule->has_coefficients) choice.coefficients = options.coefficients, scaled = true;
+    if (choice.rule->has_dimensions) choice.dimensions = dimensions, selected = true;
+  }
+  if (!scaled) {
+    throw usage_error("--alpha, --beta and --gamma: this rule does not use them (got --rule {}, expected {})",
+                      options.rule, rules_with(&arch::Rule::has_coefficients));
+  }
+  if (!selected) {
+    throw usage_error("--dims: this rule has fixed dimensions (got --rule {}, expected {})", options.rule,
+                      rules_with(&arch::Rule::has_dimensions));
+  }
+  return all;
+}
+
 }  // namespace
 
-void declare_options(CLI::App& command, RuleOptions& options) {
-  command.add_option("--rule", options.rule, "Use this scaling rule: " + one_of(names_of(arch::rules())))
-      ->type_name("RULE");
+void declare_options(CLI::App& command, RuleOptions& options, bool several) {
+  const std::string rules = one_of(names_of(arch::rules()));
+  command
+      .add_option(
+          "--rule", options.rule,
+          several ? fmt::format("Use these scaling rules, separated by commas: {}; {}: all of them", rules, kAllRules)
+                  : "Use this scaling rule: " + rules)
+      ->type_name(several ? "RULE,..." : "RULE");
   command.add_option("--alpha", options.coefficients.alpha, "Set the base of the depth multiplier");
   command.add_option("--beta", options.coefficients.beta, "Set the base of the width multiplier");
   command.add_option("--gamma", options.coefficients.gamma, "Set the base of the resolution multiplier");
@@ -66,18 +99,41 @@ void check_coefficients(const arch::Coefficients& c) {
   }
 }
 
-arch::RuleChoice parse_rule(const RuleOptions& options) {
-  check_coefficients(options.coefficients);
-  const arch::RuleChoice choice{&find_rule(options.rule), options.coefficients, parse_dims(options.dims)};
-  if (!choice.rule->has_coefficients && choice.coefficients != arch::Coefficients{}) {
-    throw usage_error("--alpha, --beta and --gamma: this rule does not use them (got --rule {}, expected {})",
-                      choice.rule->name, rules_with(&arch::Rule::has_coefficients));
+arch::RuleChoice parse_rule(const RuleOptions& options) { return choices({options.rule}, options).front(); }
+
+std::vector<arch::RuleChoice> parse_rules(const RuleOptions& options) {
+  if (options.rule == kAllRules) return choices(names_of(arch::rules()), options);
+  const std::vector<std::string> names = split_list(options.rule);
+  for (const std::string& name : names) {
+    if (std::ranges::count(names, name) > 1)
+      throw usage_error("--rule: the same rule twice (got {}, expected each rule once)", in_quotes(options.rule));
   }
-  if (!choice.rule->has_dimensions && choice.dimensions != arch::Dimensions{}) {
-    throw usage_error("--dims: this rule has fixed dimensions (got --rule {}, expected {})", choice.rule->name,
-                      rules_with(&arch::Rule::has_dimensions));
+  return choices(names, options);
+}
+
+MultiplierTexts multiplier_texts(const arch::ArchSpec& base, const arch::Scaling& scaling) {
+  arch::ArchSpec start = base;  // with what the rule has set
+  start.stem.scale_width = scaling.spec.stem.scale_width;
+  start.head.scale_width = scaling.spec.head.scale_width;
+  start.depth_rounding = scaling.spec.depth_rounding;
+  const auto give_the_same = [&](const MultiplierTexts& texts) {
+    try {
+      arch::ArchSpec spec = arch::scaled(start, std::stod(texts.depth), std::stod(texts.width), scaling.resolution,
+                                         std::stod(texts.late_depth));
+      spec.name = scaling.spec.name;
+      return spec == scaling.spec;
+    } catch (const Error&) {
+      return false;  // rounded up beyond the ranges of an arch file
+    }
+  };
+  constexpr int kFewestDigits = 4, kAllDigits = 17;  // 17 digits identify every double
+  for (int digits = kFewestDigits; digits < kAllDigits; ++digits) {
+    MultiplierTexts texts{fmt::format("{:.{}g}", scaling.depth, digits),
+                          fmt::format("{:.{}g}", scaling.late_depth, digits),
+                          fmt::format("{:.{}g}", scaling.width, digits)};
+    if (give_the_same(texts)) return texts;
   }
-  return choice;
+  return {fmt::format("{}", scaling.depth), fmt::format("{}", scaling.late_depth), fmt::format("{}", scaling.width)};
 }
 
 std::string rules_text() {

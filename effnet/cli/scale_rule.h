@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <vector>
 
 #include "effnet/arch/scaling.h"
 #include "effnet/cli/command.h"
@@ -13,12 +14,23 @@ struct RuleOptions {
   arch::Coefficients coefficients = {};
   std::string dims = "dwr";
 };
-void declare_options(CLI::App& command, RuleOptions& options);
+// `several`: --rule is a list for parse_rules().
+void declare_options(CLI::App& command, RuleOptions& options, bool several = false);
 // Throws Error(usage) for an unknown rule, for coefficients outside the paper's constraint, and for options that the
 // rule does not have.
 arch::RuleChoice parse_rule(const RuleOptions& options);
+// The same for a list such as "compound,fast", or "all". Coefficients and dimensions are for those rules of the list
+// that have them. Throws if no rule does.
+std::vector<arch::RuleChoice> parse_rules(const RuleOptions& options);
 void check_coefficients(const arch::Coefficients& coefficients);
 std::string rules_text();  // every rule with its formula, for --help
+
+// The multipliers of a scaling of `base` for a table: with as few digits (at least 4) as give the same channels and
+// repeats when they are typed.
+struct MultiplierTexts {
+  std::string depth, late_depth, width;
+};
+MultiplierTexts multiplier_texts(const arch::ArchSpec& base, const arch::Scaling& scaling);
 
 void check_factor(double factor);  // of --factor
 Json measured_json(int threads);   // how a latency was measured: threads, batch, instruction set

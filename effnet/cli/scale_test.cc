@@ -1,6 +1,7 @@
 // effnet scale: its options, errors and results; --compare; scale frontier.
 #include <filesystem>
 
+#include "effnet/arch/family.h"
 #include "effnet/base/file.h"
 #include "effnet/cli/cli_testing.h"
 #include "effnet/cli/inspect.h"
@@ -165,7 +166,90 @@ TEST(Scale, FrontierLeavesOutBudgetsBelowTheSmallestNetwork) {
   ASSERT_EQ(result.rows.size(), 1U);
   EXPECT_EQ(result.rows[0].budget, 1e9);
   EXPECT_EQ(captured.messages.text(),
-            "effnet: warning: left out 1 of 2 budgets: the smallest network of the rule costs more\n");
+            "effnet: warning: left out 1 of 2 budgets of the rule depth: its smallest network costs more\n");
+}
+
+// At 19.3 MB the compound rule finds a network with fewer MACs than at 13.6 MB.
+TEST(Scale, FrontierLeavesOutDominatedNetworks) {
+  CapturedOutput captured;
+  const FrontierResult result =
+      run_frontier({.base = "efficientnet_b0", .cost = "memory"}, {.threads = {1}}, captured.out);
+  ASSERT_EQ(result.rows.size(), 8U);
+  for (std::size_t i = 1; i < result.rows.size(); ++i) {
+    EXPECT_GT(result.rows[i].budget, result.rows[i - 1].budget);
+    EXPECT_GT(result.rows[i].costs.macs, result.rows[i - 1].costs.macs);
+  }
+  EXPECT_EQ(captured.messages.text(),
+            "effnet: warning: left out 1 of 9 budgets of the rule compound: a cheaper network has at least as many "
+            "MACs\n");
+}
+
+TEST(Scale, FrontierOfSeveralRules) {
+  CapturedOutput captured;
+  const FrontierResult result = run_frontier(
+      {.base = "efficientnet_b0", .rule = {.rule = "fast,depth,resolution"}, .cost = "params", .points = 3},
+      {.threads = {1}}, captured.out);
+  // The resolution changes no parameters: only B0 itself has its number of them, which is the second budget.
+  std::vector<std::string> rules;
+  for (const FrontierResult::Row& row : result.rows) rules.emplace_back(row.rule);
+  EXPECT_EQ(rules, (std::vector<std::string>{"fast", "fast", "fast", "depth", "depth", "resolution"}));
+  EXPECT_EQ(captured.messages.text(),
+            "effnet: warning: left out 1 of 3 budgets of the rule depth: its smallest network costs more\n"
+            "effnet: warning: left out 1 of 3 budgets of the rule resolution: its smallest network costs more\n"
+            "effnet: warning: left out 1 of 3 budgets of the rule resolution: its largest network costs less\n");
+  const Json document = to_json(result);
+  EXPECT_EQ(document["rule"], "fast,depth,resolution");
+  EXPECT_EQ(document["rows"][3]["rule"], "depth");
+  for (const char* name : {">fast</text>", ">depth</text>", ">resolution</text>", ">parameters in millions</text>"})
+    EXPECT_NE(result.svg.find(name), std::string::npos) << name;
+  EXPECT_NE(to_text(result).find("scaled by the rules fast, depth, resolution: "), std::string::npos);
+}
+
+TEST(Scale, ListsOfRules) {
+  EXPECT_EQ(parse_rules({}).size(), 1U);
+  EXPECT_EQ(parse_rules({.rule = "all"}).size(), arch::rules().size());
+  const std::vector<arch::RuleChoice> both =
+      parse_rules({.rule = "fast,uniform,capped", .coefficients = {.alpha = 1.5}, .dims = "dw"});
+  ASSERT_EQ(both.size(), 3U);
+  EXPECT_EQ(both[0].coefficients, arch::Coefficients{});
+  EXPECT_EQ(both[0].dimensions, arch::Dimensions{});
+  EXPECT_FALSE(both[1].dimensions.resolution);
+  EXPECT_EQ(both[2].coefficients.alpha, 1.5);
+  const auto refused = [](const RuleOptions& options) { return refusal([&] { parse_rules(options); }); };
+  EXPECT_EQ(refused({.rule = "fast,width,fast"}),
+            "2 --rule: the same rule twice (got 'fast,width,fast', expected each rule once)");
+  EXPECT_EQ(refused({.rule = "fast,"}).substr(0, 42), "2 --rule: unknown scaling rule (got '', ex");
+  EXPECT_EQ(refused({.rule = "fast,width", .dims = "d"}),
+            "2 --dims: this rule has fixed dimensions (got --rule fast,width, expected compound or uniform)");
+  // Only scale frontier has lists.
+  EXPECT_EQ(refusal([] { parse_rule({.rule = "fast,width"}); }).substr(0, 52),
+            "2 --rule: unknown scaling rule (got 'fast,width', ex");
+}
+
+// The multipliers of a table make the same network when they are typed, whatever the rule.
+TEST(Scale, PrintedMultipliersMakeTheNetworkAgain) {
+  CapturedOutput captured;
+  for (const char* rule : {"compound", "fast", "width"}) {
+    const FrontierResult result =
+        run_frontier({.base = "efficientnet_b0", .rule = {.rule = rule}, .cost = "macs", .points = 5}, {.threads = {1}},
+                     captured.out);
+    ASSERT_EQ(result.rows.size(), 5U);
+    for (const FrontierResult::Row& row : result.rows) {
+      const ScaleResult again = run_scale({.base = "efficientnet_b0",
+                                           .depth = std::stod(row.multipliers.depth),
+                                           .width = std::stod(row.multipliers.width),
+                                           .resolution = std::to_string(row.scaling.resolution)},
+                                          {.threads = {1}}, captured.out);
+      EXPECT_EQ(again.scaling.spec.stages, row.scaling.spec.stages) << rule << " " << row.multipliers.depth;
+      EXPECT_EQ(again.costs.macs, row.costs.macs);
+    }
+  }
+  // A width just below a step: with few digits it would be rounded up to the step.
+  arch::Scaling scaling{.phi = {}, .depth = 1.25, .width = 2.0999997, .resolution = 224, .spec = {}};
+  const arch::ArchSpec& base = arch::variant("efficientnet_b0").spec;
+  scaling.spec = arch::scaled(base, scaling.depth, scaling.width, scaling.resolution);
+  EXPECT_EQ(multiplier_texts(base, scaling).width, "2.0999997");
+  EXPECT_EQ(multiplier_texts(base, scaling).depth, "1.25");
 }
 
 TEST(Scale, RequiresExactlyOneWayOfScaling) {
@@ -233,6 +317,7 @@ TEST(ScaleResults, AnotherRule) {
   const ScaleResult capped =
       run_scale({.base = "efficientnet_b0", .phi = 7, .rule = {.rule = "capped"}}, {.threads = {1}}, captured.out);
   EXPECT_EQ(to_json(capped)["resolution"], 480);
+  EXPECT_NE(to_text(capped).find("resolution: --rule capped --phi 7 makes this network again\n"), std::string::npos);
   EXPECT_EQ(to_json(capped)["late_depth"], capped.scaling.late_depth);
   EXPECT_NE(to_text(capped).find("\ndepth of the later stages: 1.541 times more\n"), std::string::npos);
   const ScaleResult fast =
@@ -240,6 +325,37 @@ TEST(ScaleResults, AnotherRule) {
   EXPECT_EQ(to_json(fast)["constraint"], 2);
   EXPECT_FALSE(to_json(fast).contains("late_depth"));
   EXPECT_NE(to_text(fast).find("\nrule fast: d = s^0.1, w = s^0.4, r = s^0.05 (Dollar"), std::string::npos);
+}
+
+// The first line has what makes the network again, and the target is beside what was reached.
+TEST(ScaleResults, ATarget) {
+  CapturedOutput captured;
+  const ScaleResult result =
+      run_scale({.base = "efficientnet_b0", .target_memory = "20MB"}, {.threads = {1}}, captured.out);
+  const std::int64_t bytes = to_json(result)["activations"]["peak_bytes"].get<std::int64_t>();
+  EXPECT_EQ(result.reached, static_cast<double>(bytes));
+  const std::string text = to_text(result);
+  EXPECT_NE(text.find(fmt::format("\nmemory     {} bytes of activations\ntarget     at most 20,000,000 bytes: {:.1f} % "
+                                  "of it reached\n\n",
+                                  grouped(bytes), static_cast<double>(bytes) / 2e5)),
+            std::string::npos)
+      << text;
+  const ScaleResult again = run_scale({.base = "efficientnet_b0",
+                                       .depth = result.scaling.depth,
+                                       .width = result.scaling.width,
+                                       .resolution = std::to_string(result.scaling.resolution)},
+                                      {.threads = {1}}, captured.out);
+  EXPECT_EQ(again.arch, result.arch);
+  EXPECT_EQ(text.rfind(
+                fmt::format("efficientnet_b0 scaled by depth {}, width {} to {} px  (phi = {})\n", result.scaling.depth,
+                            result.scaling.width, result.scaling.resolution, *result.scaling.phi),
+                0),
+            0U)
+      << text;
+  EXPECT_EQ(to_text(again).find("target"), std::string::npos);
+  const ScaleResult tinynet = run_scale({.base = "efficientnet_b0", .target_macs = "300M", .rule = {.rule = "tinynet"}},
+                                        {.threads = {1}}, captured.out);
+  EXPECT_NE(to_text(tinynet).find("\nthe rule changes more than depth, width and resolution: -"), std::string::npos);
 }
 
 TEST(ScaleResults, Compare) {
@@ -275,8 +391,8 @@ TEST(ScaleResults, Frontier) {
   const Json document = to_json(result);
   EXPECT_EQ(keys(document), (Keys{"base", "rule", "cost", "rows"}));
   ASSERT_EQ(document["rows"].size(), 3U);
-  EXPECT_EQ(keys(document["rows"][0]),
-            (Keys{"budget", "phi", "depth", "late_depth", "width", "resolution", "params", "macs", "activations"}));
+  EXPECT_EQ(keys(document["rows"][0]), (Keys{"rule", "budget", "phi", "depth", "late_depth", "width", "resolution",
+                                             "params", "macs", "activations"}));
   EXPECT_EQ(document["rows"][2]["budget"], 8e6);
   EXPECT_NEAR(document["rows"][1]["budget"], 4e6, 1);
   for (const Json& row : document["rows"]) EXPECT_LE(row["params"], row["budget"]);

@@ -1,6 +1,7 @@
 """Scaling rules on the command line: scale --rule, --factor, --compare and scale frontier, as in docs/cli.md. Times are not tested."""
 
 import math
+import re
 import xml.etree.ElementTree
 
 import pytest
@@ -131,6 +132,35 @@ def test_frontier(effnet, tmp_path):
     assert table.returncode == 0 and "the rule fast" in table.stdout
 
 
+def test_frontier_of_several_rules(effnet, tmp_path):
+    out = tmp_path / "frontier.svg"
+    frontier = ["scale", "frontier", "efficientnet_b0", "--cost", "macs", "--points", "3", "--rule"]
+    document = effnet.json(*frontier, "compound,depth", "-o", str(out))
+    assert document["rule"] == "compound,depth"
+    # Depth alone has no network of a quarter of the MACs.
+    assert [row["rule"] for row in document["rows"]] == ["compound"] * 3 + ["depth"] * 2
+    assert [{**row, "rule": "compound"} for row in document["rows"][:3]] == effnet.json(*frontier, "compound")["rows"]
+    assert all(f">{text}</text>" in out.read_text() for text in ("compound", "depth", "MACs in millions", "parameters in millions"))
+    assert {row["rule"] for row in effnet.json(*frontier, "all")["rows"]} == set(RULES)
+
+
+@pytest.mark.parametrize("cost,limit", [("memory", lambda row: row["activations"]["peak_bytes"]), ("params", lambda row: row["params"])])
+def test_a_frontier_has_no_dominated_network(effnet, cost, limit):
+    rows = effnet.json("scale", "frontier", "efficientnet_b0", "--cost", cost, "--points", "40")["rows"]
+    for row in rows:
+        worse = [other for other in rows if limit(other) >= limit(row) and other["macs"] < row["macs"]]
+        assert not worse, (row["budget"], [other["budget"] for other in worse])
+
+
+@pytest.mark.parametrize("way", [["--target-memory", "20MB"], ["--target-params", "9M"], ["--phi", "0.7"], ["--rule", "fast", "--factor", "3"]])
+def test_what_scale_prints_makes_the_network_again(effnet, tmp_path, way):
+    first, again = tmp_path / "first.toml", tmp_path / "again.toml"
+    line = effnet("scale", "efficientnet_b0", *way, "-o", first).stdout.splitlines()[0]
+    depth, width, px = re.fullmatch(r"efficientnet_b0 scaled by depth (\S+), width (\S+) to (\d+) px  \(phi = \S+\)", line).groups()
+    effnet.json("scale", "efficientnet_b0", "--depth", depth, "--width", width, "--resolution", px, "-o", again)
+    assert again.read_text() == first.read_text()
+
+
 @pytest.mark.parametrize("cost", ["memory", "params"])
 def test_frontier_of_other_costs(effnet, tiny, cost):
     rows = effnet.json("scale", "frontier", tiny, "--cost", cost, "--points", "3", "--latency", "--threads", "1")["rows"]
@@ -171,6 +201,11 @@ def test_frontier_of_the_latency(effnet, tiny):
     (["frontier", "efficientnet_b0", "--cost", "macs", "--from", "2", "--to", "5"], "cannot be reached"),
     (["frontier", "efficientnet_b0", "--cost", "macs", "--phi", "1"], "--phi"),
     (["frontier", "efficientnet_b0", "--cost", "macs", "-o", "x.png"], "FILE.svg"),
+    (["frontier", "efficientnet_b0", "--cost", "macs", "--rule", "fast,fast"], "the same rule twice"),
+    (["frontier", "efficientnet_b0", "--cost", "macs", "--rule", "fast,"], "--rule: unknown scaling rule"),
+    (["frontier", "efficientnet_b0", "--cost", "macs", "--rule", "fast,width", "--alpha", "1.3"], "--alpha"),
+    (["frontier", "efficientnet_b0", "--cost", "params", "--rule", "fast,depth", "--from", "1K", "--to", "2K"], "no network is within"),
+    (["efficientnet_b0", "--rule", "fast,width", "--phi", "1"], "--rule: unknown scaling rule"),
     (["--phi", "1", "frontier", "efficientnet_b0", "--cost", "macs"], "--phi"),
     (["frontier", "amoebanet_b", "--cost", "latency"], "cannot be scaled"),
 ], ids=lambda value: " ".join(value)[:50] if isinstance(value, list) else "")
