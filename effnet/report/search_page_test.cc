@@ -101,6 +101,7 @@ TEST(SearchPage, TheBestNetworksAreDrawn) {
                           HasSubstr("reward 0.7, top-1 68 %, MACs 390M"),
                           HasSubstr("stage 3, block 1, mbconv, kernel 5, expansion 6, SE 0.25: 40 channels, 28 px")));
   EXPECT_EQ(times(page, ">mbconv 3x3</text>"), 1U) << "the networks share one legend";
+  EXPECT_EQ(times(page, ">stem and head</text>"), 1U);
   SearchPage other = small_page();
   other.cost = {"predicted latency", " ms"};
   EXPECT_THAT(search_page(other), HasSubstr("<th>parameters</th><th>MACs</th><th>blocks</th>"))
