@@ -60,6 +60,8 @@ def test_capped_stays_at_480_pixels(effnet):
     assert [stage["repeats"] for stage in scaled["stages"]] == repeats
     assert effnet.json("scale", "efficientnet_b0", "--rule", "capped", "--target-macs", "50G")["resolution"] <= 480
     assert effnet.json("scale", "efficientnet_b6", "--rule", "capped", "--phi", "1")["resolution"] == 528
+    assert effnet.json("scale", "efficientnet_b6", "--rule", "capped", "--phi", "-1")["resolution"] == 460  # 528 / 1.15 = 459.1
+    assert effnet.json("scale", "efficientnet_b6", "--rule", "capped", "--factor", "0.99")["resolution"] < 528
 
 
 def test_tinynets(effnet):
