@@ -144,24 +144,23 @@ void declare_options(CLI::App& command, ScaleOptions& options) {
                   "Scale by this compound coefficient: d = alpha^phi, w = beta^phi, r = gamma^phi; the rules without "
                   "alpha use s = 2^phi")
       ->type_name("F");
-  command.add_option("--factor", options.factor, "Find the largest scaling with at most S times the MACs of BASE")
+  command.add_option("--factor", options.factor, "Find a scaling with at most S times the MACs of BASE")
       ->type_name("S");
   command.add_option("--depth", options.depth, "Multiply the depth (blocks per stage) by D [1]")->type_name("D");
   command.add_option("--width", options.width, "Multiply the width (channels) by W [1]")->type_name("W");
   command.add_option("--resolution", options.resolution, "Use this input size in pixels [the resolution of BASE]")
       ->type_name("R");
-  command.add_option("--target-macs", options.target_macs, "Find the largest scaling with at most X MACs: 390M, 1.8G")
+  command.add_option("--target-macs", options.target_macs, "Find a scaling with at most X MACs: 390M, 1.8G")
       ->type_name("X");
-  command
-      .add_option("--target-params", options.target_params, "Find the largest scaling with at most X parameters: 10M")
+  command.add_option("--target-params", options.target_params, "Find a scaling with at most X parameters: 10M")
       ->type_name("X");
   command
       .add_option("--target-memory", options.target_memory,
-                  "Find the largest scaling with at most X bytes of live activations: 20MB, 64MiB")
+                  "Find a scaling with at most X bytes of live activations: 20MB, 64MiB")
       ->type_name("X");
   command
       .add_option("--target-latency-ms", options.target_latency,
-                  "Find the largest scaling with at most X ms latency, measured on this machine with --threads")
+                  "Find a scaling with at most X ms latency, measured on this machine with --threads")
       ->type_name("X");
   declare_options(command, options.rule);
   command.add_option("-o,--out", options.out, "Write the scaled network as an arch file; - means stdout")
@@ -171,7 +170,10 @@ void declare_options(CLI::App& command, ScaleOptions& options) {
                    "Show all rules side by side at the MACs of --factor [4], --phi (of the compound rule) or "
                    "--target-macs");
   command.add_flag("--no-latency", options.no_latency, "With --compare: measure no latency");
-  command.footer(rules_text());
+  command.footer(fmt::format(
+      "{}\nA target is never exceeded. The result is within {:g} % of it unless the rounding of depth, width and "
+      "resolution leaves no network there.\n",
+      rules_text(), 100 * arch::kTargetTolerance));
 }
 
 ScaleResult run_scale(const ScaleOptions& options, const Globals& globals, Output& out) {
