@@ -19,10 +19,13 @@
 namespace effnet::cli {
 namespace {
 
-// A scaling; `timing` is set only for a latency target.
+constexpr double kSecondsAgain = 0.5;  // of the measurement after the search for a latency
+
+// A scaling; the latencies are set only for a latency target.
 struct Scaled {
   arch::Scaling scaling;
-  std::optional<Timing> timing;
+  std::optional<Timing> timing = {};
+  std::optional<double> again_ms = {};
 };
 
 // `cost`: index in graph::counted_costs().
@@ -65,26 +68,28 @@ Scaled scale(const ScaleOptions& options, const arch::ArchSpec& base, const arch
   }
   if (options.phi) {
     check_phi(*options.phi);
-    return {arch::scaled_by(base, *options.phi, rule), {}};
+    return {arch::scaled_by(base, *options.phi, rule)};
   }
   if (options.factor) {
     check_factor(*options.factor);
     const graph::CountedCost& macs = graph::counted_costs().front();
-    return {graph::scale_to_cost(base, *options.factor * macs.count(base), rule, macs), {}};
+    return {graph::scale_to_cost(base, *options.factor * macs.count(base), rule, macs)};
   }
   if (!options.target_latency.empty()) {
     const double target = parse_cost("--target-latency-ms", options.target_latency, graph::kLatencyCost);
     model::TimedScaling timed =
         model::scale_to_latency(base, target, rule, threads, [&out](std::string_view text) { out.note(text); });
-    return {std::move(timed.scaling), std::move(timed.timing)};
+    const double again_ms = model::time_network(timed.scaling.spec, threads, kSecondsAgain).median();
+    const std::string warning = latency_warning(target, timed.timing.median(), again_ms);
+    if (!warning.empty()) out.warn(warning);
+    return {std::move(timed.scaling), std::move(timed.timing), again_ms};
   }
   for (std::size_t i = 0; i < graph::counted_costs().size(); ++i) {
     const graph::CountedCost& cost = graph::counted_costs()[i];
     const std::string& text = target_text(options, i);
-    if (!text.empty())
-      return {graph::scale_to_cost(base, parse_cost(target_flag(cost), text, cost.name), rule, cost), {}};
+    if (!text.empty()) return {graph::scale_to_cost(base, parse_cost(target_flag(cost), text, cost.name), rule, cost)};
   }
-  return {scale_by_hand(options, base), {}};
+  return {scale_by_hand(options, base)};
 }
 
 // `by_phi`: the network was scaled by a phi, not by separate factors.
@@ -181,11 +186,12 @@ ScaleResult run_scale(const ScaleOptions& options, const Globals& globals, Outpu
   const arch::RuleChoice rule = parse_rule(options.rule);
   const arch::ArchSpec base = formats::describe(formats::find_model(options.base, formats::Pulled::ignore)).arch;
   const int threads = thread_count(globals);
-  auto [scaling, timing] = scale(options, base, rule, threads, out);
+  Scaled scaled = scale(options, base, rule, threads, out);
   ScaleResult result{.base = base.name,
-                     .scaling = std::move(scaling),
+                     .scaling = std::move(scaled.scaling),
                      .rule = rule,
-                     .timing = std::move(timing),
+                     .timing = std::move(scaled.timing),
+                     .again_ms = scaled.again_ms,
                      .threads = threads,
                      .out = options.out};
   result.graph = graph::lower(result.scaling.spec);
@@ -194,6 +200,23 @@ ScaleResult run_scale(const ScaleOptions& options, const Globals& globals, Outpu
   result.arch = arch::print(result.scaling.spec);
   if (!is_stdout("-o", options.out, globals) && !options.out.empty()) write_text(options.out, result.arch);
   return result;
+}
+
+std::string latency_warning(double target_ms, double found_ms, double again_ms) {
+  constexpr double kLow = 1 - arch::kTargetTolerance, kHigh = 1 + arch::kTargetTolerance;
+  if (found_ms >= kLow * target_ms && again_ms >= kLow * target_ms && again_ms <= kHigh * target_ms) return {};
+  const double difference = again_ms / found_ms - 1;
+  const std::string why =
+      std::abs(difference) > arch::kTargetTolerance
+          ? fmt::format(
+                "the second differs from the first by {:+.0f} %, so the machine is busy or its clock changes; "
+                "repeat the command on an idle machine",
+                100 * difference)
+          : std::string("the rule has no nearer network, or the machine was busy during the search");
+  return fmt::format(
+      "the latency is not within {:g} % of the target (got {:.4g} ms and, measured again, {:.4g} ms, "
+      "expected {:.4g} ms): {}",
+      100 * arch::kTargetTolerance, found_ms, again_ms, target_ms, why);
 }
 
 Json to_json(const ScaleResult& result) {
@@ -220,6 +243,7 @@ Json to_json(const ScaleResult& result) {
     document["measured"] = measured_json(result.threads);
     document["measured"]["runs"] = result.timing->ms.size();
     document["measured"]["min_ms"] = result.timing->min();
+    if (result.again_ms) document["measured"]["again_ms"] = *result.again_ms;
   }
   return document;
 }
@@ -237,8 +261,10 @@ std::string to_text(const ScaleResult& result) {
                       ratio(result.costs.params, result.base_costs.params), grouped(result.costs.macs),
                       ratio(result.costs.macs, result.base_costs.macs));
   if (result.timing) {
-    text += fmt::format("latency    {:.3f} ms, median of {} on {}\n\n", result.timing->median(),
+    text += fmt::format("latency    {:.3f} ms, median of {} on {}", result.timing->median(),
                         count_of(std::ssize(result.timing->ms), "run"), count_of(result.threads, "thread"));
+    if (result.again_ms) text += fmt::format("; measured again {:.3f} ms", *result.again_ms);
+    text += "\n\n";
   }
   text += stages_table(result.graph);
   if (!result.out.empty()) text += fmt::format("\nwritten to {}; try: effnet inspect {}\n", result.out, result.out);

@@ -228,6 +228,32 @@ TEST(Scale, TargetsRefuseOtherUnits) {
             "2 the target cannot be reached (got 3 parameters, exp");
 }
 
+// 3 % of 10 ms are 0.3 ms.
+TEST(ScaleResults, ALatencyFarFromItsTargetIsAWarning) {
+  EXPECT_EQ(latency_warning(10, 9.8, 9.75), "");
+  EXPECT_EQ(latency_warning(10, 9.9, 10.2), "") << "above by less than the tolerance";
+  EXPECT_EQ(latency_warning(10, 8, 8.1),
+            "the latency is not within 3 % of the target (got 8 ms and, measured again, 8.1 ms, expected 10 ms): the "
+            "rule has no nearer network, or the machine was busy during the search");
+  EXPECT_EQ(latency_warning(10, 9.8, 14.7),
+            "the latency is not within 3 % of the target (got 9.8 ms and, measured again, 14.7 ms, expected 10 ms): "
+            "the second differs from the first by +50 %, so the machine is busy or its clock changes; repeat the "
+            "command on an idle machine");
+  EXPECT_NE(latency_warning(10, 9.8, 4.9).find("by -50 %"), std::string::npos);
+  EXPECT_NE(latency_warning(10, 9, 9.8), "") << "the first is too far";
+}
+
+TEST(ScaleResults, ALatencyIsShownWithItsSecondMeasurement) {
+  CapturedOutput captured;
+  ScaleResult result = run_scale({.base = "mobilenet_v2", .phi = 0}, {.threads = {1}}, captured.out);
+  result.timing = Timing{.ms = {2, 4, 9}, .mean_ms = 5};
+  result.again_ms = 4.5;
+  EXPECT_NE(to_text(result).find("latency    4.000 ms, median of 3 runs on 1 thread; measured again 4.500 ms\n"),
+            std::string::npos);
+  EXPECT_EQ(to_json(result)["latency_ms"], 4);
+  EXPECT_EQ(to_json(result)["measured"]["again_ms"], 4.5);
+}
+
 TEST(ScaleResults, AnotherRule) {
   CapturedOutput captured;
   const ScaleResult capped =
