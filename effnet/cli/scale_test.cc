@@ -2,6 +2,7 @@
 #include <filesystem>
 
 #include "effnet/base/file.h"
+#include "effnet/base/text.h"
 #include "effnet/cli/cli_testing.h"
 #include "effnet/cli/inspect.h"
 #include "effnet/cli/scale.h"
@@ -127,6 +128,8 @@ TEST(Scale, CompareRefusals) {
   EXPECT_EQ(refused({.base = base, .rule = {.rule = "fast"}}),
             "2 --compare shows all rules (got --rule or --dims, expected neither)");
   EXPECT_EQ(refused({.base = base, .out = "x.toml"}), "2 --compare: -o needs one network (got x.toml, expected no -o)");
+  EXPECT_EQ(refused({.base = base, .target_macs = "9"}).substr(0, 65),
+            "2 --compare: no rule has a network this small (got 9 MACs, expect");
   EXPECT_EQ(refused({.base = base, .target_macs = "1e19"}),
             "2 --compare: too many MACs (got 1e+19, expected at most 1e+18)");
 }
@@ -276,12 +279,19 @@ TEST(ScaleResults, Compare) {
   EXPECT_EQ(result.target_macs, 115744425) << "0.3 * 385,814,752, rounded down";
   Json document = to_json(result);
   EXPECT_EQ(keys(document), (Keys{"base", "target_macs", "rows"}));
-  const Keys row{"rule",       "phi",  "depth",  "late_depth",  "width",
-                 "resolution", "macs", "params", "activations", "reached"};
+  const Keys row{"rule", "phi",    "depth",       "late_depth", "width",        "resolution",
+                 "macs", "params", "activations", "reached",    "smallest_macs"};
   for (const Json& one : document["rows"]) EXPECT_EQ(keys(one), row);
   EXPECT_TRUE(document["rows"][0]["reached"]);
   EXPECT_TRUE(document["rows"][4]["macs"].is_null()) << "depth alone: one block per stage costs more";
   EXPECT_FALSE(document["rows"][4]["reached"]);
+  EXPECT_GT(document["rows"][4]["smallest_macs"], 115744425);
+  EXPECT_LT(document["rows"][0]["smallest_macs"], 115744425);
+  const std::string text = to_text(result);
+  EXPECT_NE(text.find(fmt::format("\n\ndepth: the smallest network of this rule has {} MACs, more than the target\n",
+                                  grouped(result.rows[4].smallest_macs))),
+            std::string::npos)
+      << text;
   EXPECT_NE(to_text(result).find("efficientnet_b0 scaled by each rule to at most 115,744,425 MACs"), std::string::npos);
   for (CompareRulesResult::Row& one : result.rows) {
     if (one.network) one.network->timing = Timing{.ms = {2, 4, 9}, .mean_ms = 5};

@@ -86,7 +86,7 @@ def test_compare_without_latency(effnet):
     assert list(document) == ["base", "target_macs", "rows"] and document["target_macs"] == 4 * B0_MACS
     assert [row["rule"] for row in document["rows"]] == RULES
     for row in document["rows"]:
-        assert list(row) == COMPARE + ["reached"]
+        assert list(row) == COMPARE + ["reached", "smallest_macs"]
         assert row["macs"] <= 4 * B0_MACS and row["reached"] == (row["macs"] >= 0.97 * 4 * B0_MACS)
         assert row["reached"] or row["rule"] in ("width", "depth")
     rows = {row["rule"]: row for row in document["rows"]}
@@ -99,15 +99,21 @@ def test_compare_without_latency(effnet):
 
 
 def test_a_rule_without_a_network_this_small(effnet):
-    rows = {row["rule"]: row for row in effnet.json("scale", "efficientnet_b0", "--compare", "--no-latency", "--factor", "0.25")["rows"]}
+    command = ["scale", "efficientnet_b0", "--compare", "--no-latency", "--factor", "0.25"]
+    rows = {row["rule"]: row for row in effnet.json(*command)["rows"]}
+    smallest = rows["depth"].pop("smallest_macs")
     assert rows["depth"] == {key: None for key in COMPARE} | {"rule": "depth", "reached": False}
+    assert smallest > B0_MACS / 4
+    result = effnet("scale", "efficientnet_b0", "--rule", "depth", "--target-macs", str(smallest))  # it can be reached
+    assert result.returncode == 0 and f"{smallest:,}" in result.stdout
+    assert f"depth: the smallest network of this rule has {smallest:,} MACs" in effnet(*command).stdout
     assert rows["tinynet"]["reached"]
 
 
 def test_compare_measures_every_network(effnet, tiny):
     document = effnet.json("scale", tiny, "--compare", "--threads", "1", "--factor", "2")
     assert document["measured"]["threads"] == 1 and document["measured"]["batch"] == 1
-    assert all(list(row) == COMPARE + ["latency_ms", "reached"] for row in document["rows"])
+    assert all(list(row) == COMPARE + ["latency_ms", "reached", "smallest_macs"] for row in document["rows"])
     assert all(row["latency_ms"] > 0 for row in document["rows"] if row["macs"])
     text = effnet("scale", tiny, "--compare", "--no-latency")
     assert text.returncode == 0 and all(rule in text.stdout for rule in RULES)
@@ -167,6 +173,7 @@ def test_frontier_of_the_latency(effnet, tiny):
     (["efficientnet_b0", "--compare", "--rule", "fast"], "--compare"),
     (["efficientnet_b0", "--compare", "--target-params", "9M"], "--compare"),
     (["efficientnet_b0", "--compare", "-o", "x.toml"], "-o"),
+    (["efficientnet_b0", "--compare", "--no-latency", "--target-macs", "9"], "no rule has a network this small"),
     (["efficientnet_b0", "--compare", "--family"], "--family"),
     (["efficientnet_b0", "--target-macs", "64MiB"], "--target-macs"),
     (["efficientnet_b0", "--phi", "1", "--no-latency"], "--no-latency"),
