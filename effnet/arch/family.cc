@@ -65,11 +65,9 @@ const Variant* find_variant(std::string_view name) {
   return nullptr;
 }
 
-const Variant& variant(std::string_view name) {
+const Variant& variant(std::string_view name, std::string_view expected) {
   if (const Variant* found = find_variant(name)) return *found;
-  throw input_error(
-      "unknown model (got {}, expected a name from 'effnet models', a .safetensors model file or a .toml arch file)",
-      in_quotes(name))
+  throw input_error("unknown model (got {}, expected {})", in_quotes(name), expected)
       .with_hint(nearest_hint(name, names_of(family()), "effnet models lists the names"));
 }
 

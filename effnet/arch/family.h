@@ -30,7 +30,8 @@ struct Variant {
 // All named networks, in the order of `effnet models`. Parsed once, at first use (thread-safe).
 EFFNET_API const std::vector<Variant>& family();
 EFFNET_API const Variant* find_variant(std::string_view name);  // null if the name is unknown
-EFFNET_API const Variant& variant(std::string_view name);       // throws Error(input) with the nearest name
+// Throws Error(input) with the nearest name. `expected`: what the caller accepts, for the message.
+EFFNET_API const Variant& variant(std::string_view name, std::string_view expected = "a name from 'effnet models'");
 // Parses one family file. Throws Error(input) with SOURCE:LINE:COLUMN.
 EFFNET_API std::vector<Variant> parse_family(std::string_view text, std::string_view source);
 

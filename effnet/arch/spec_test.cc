@@ -80,6 +80,11 @@ TEST(ArchText, ErrorForWrongValueHasLineAndColumn) {
               HasSubstr("net.toml:3:12: stages[0].channels: wrong value (got 0, expected"));
   EXPECT_THAT(message("name = 'n'\npadding = 'smae'\n[[stages]]\nchannels = 8\n"),
               HasSubstr("unknown padding (got 'smae', expected same, symmetric or valid)"));
+  EXPECT_THAT(
+      message("name = 'n'\npreprocessing = 'offical'\n[[stages]]\nchannels = 8\n"),
+      HasSubstr("net.toml:2:17: preprocessing: unknown preprocessing rule (got 'offical', expected official, "));
+  EXPECT_THAT(message("name = 'n'\n\nnormalisation = 'imagenett'\n[[stages]]\nchannels = 8\n"),
+              HasSubstr("net.toml:3:17: normalisation: unknown normalisation (got 'imagenett', expected imagenet, "));
   EXPECT_THAT(message("name = 'n'\n[[stages]]\nrepeats = 1\n"), HasSubstr("channels is missing"));
   EXPECT_THAT(message("name = 'n'\n"), HasSubstr("stages is missing (expected 1 to 100 tables [[stages]])"));
   EXPECT_THAT(message("name = 'n'\nstages = []\n"),

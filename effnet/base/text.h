@@ -18,6 +18,9 @@ std::string in_quotes(std::string_view text);
 // The text as one word of a POSIX shell: unchanged if it has only letters, digits and _-./=:,+@%, else in single
 // quotes.
 std::string in_shell(std::string_view text);
+// A name as part of a file name: each byte that is no ASCII letter or digit and none of "._-" becomes "_". So a name
+// cannot contain a folder.
+std::string in_file_name(std::string_view text);
 // A text of several lines, safe for a terminal: control characters other than line ends and tabs become \xNN. Bytes
 // that are not UTF-8 stay.
 std::string printable(std::string_view text);

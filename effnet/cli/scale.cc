@@ -267,7 +267,8 @@ std::string to_text(const ScaleResult& result) {
     text += "\n\n";
   }
   text += stages_table(result.graph);
-  if (!result.out.empty()) text += fmt::format("\nwritten to {}; try: effnet inspect {}\n", result.out, result.out);
+  if (!result.out.empty())
+    text += fmt::format("\nwritten to {}; try: effnet inspect {}\n", result.out, in_shell(result.out));
   return text;
 }
 

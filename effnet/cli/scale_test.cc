@@ -216,6 +216,8 @@ TEST(Scale, FamilyHasNoOtherOptions) {
   EXPECT_EQ(refused({.base = "efficientnet_b0", .phi = 1, .out = "x.toml"}).substr(0, 67),
             "2 --family: it shows the published scalings (got --phi and -o too, ");
   EXPECT_EQ(refused({.base = "efficientnet_b0", .rule = {.coefficients = {.alpha = 1.3}}}), "");
+  EXPECT_EQ(refused({.base = "./my.toml"}),
+            "3 --family: unknown model (got './my.toml', expected a name from 'effnet models')");
 }
 
 TEST(Scale, TargetsRefuseOtherUnits) {

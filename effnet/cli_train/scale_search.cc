@@ -146,7 +146,7 @@ std::vector<std::string> write_family(const ScaleSearch& search, const arch::Coe
   for (int phi = 1; phi <= kLargestPhi; ++phi) {
     arch::ArchSpec spec = arch::scaled_by(search.base, phi, {.coefficients = best}).spec;
     spec.name = fmt::format("{}-phi{}", search.base.name, phi);
-    files.push_back((folder / (spec.name + ".toml")).string());
+    files.push_back((folder / (in_file_name(spec.name) + ".toml")).string());
     write_text(files.back(), arch::print(spec));
   }
   return files;

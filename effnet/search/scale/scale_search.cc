@@ -5,6 +5,7 @@
 
 #include "effnet/base/error.h"
 #include "effnet/base/text.h"
+#include "effnet/graph/arch_file.h"
 #include "effnet/search/json_field.h"
 
 namespace effnet::search {
@@ -40,7 +41,7 @@ std::string settings_text(const ScaleSearch& search) {
 ScaleSearch parse_scale_search(std::string_view text, std::string_view source) {
   try {
     const Json json = parse_object(text, "settings");
-    ScaleSearch search{.base = arch::parse(field<std::string>(json, "base"), "base"),
+    ScaleSearch search{.base = graph::parse_arch(field<std::string>(json, "base"), "base"),
                        .cost = field<std::string>(json, "cost"),
                        .factor = field<double>(json, "factor"),
                        .step = optional_field<double>(json, "step"),
