@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "effnet/arch/family.h"
 #include "effnet/base/file.h"
 #include "effnet/base/text.h"
 #include "effnet/cli/arguments.h"
@@ -120,6 +121,18 @@ void check_no_options(const CLI::App& command) {
   }
 }
 
+std::string dropout_text(const ScaleResult& result) {
+  const arch::ArchSpec& spec = result.scaling.spec;
+  if (result.dropout_is_published) {
+    return fmt::format("dropout    {:g}, by the published rule of this family; drop path {:g} as in {}\n", spec.dropout,
+                       spec.drop_path, result.base);
+  }
+  return fmt::format(
+      "dropout    {:g} and drop path {:g} are those of {}; effnet train --set model.dropout=F --set model.drop_path=F "
+      "changes them\n",
+      spec.dropout, spec.drop_path, result.base);
+}
+
 double ratio(std::int64_t after, std::int64_t before) {
   return static_cast<double>(after) / static_cast<double>(before);
 }
@@ -194,6 +207,13 @@ ScaleResult run_scale(const ScaleOptions& options, const Globals& globals, Outpu
                      .again_ms = scaled.again_ms,
                      .threads = threads,
                      .out = options.out};
+  const arch::Variant* const named = arch::find_variant(options.base);
+  if (named != nullptr && result.scaling.phi) {
+    if (const std::optional<double> dropout = arch::published_dropout(*named, rule, *result.scaling.phi)) {
+      result.scaling.spec.dropout = *dropout;
+      result.dropout_is_published = true;
+    }
+  }
   result.graph = graph::lower(result.scaling.spec);
   result.costs = graph::costs(result.graph);
   result.base_costs = graph::costs(graph::lower(base));
@@ -257,9 +277,10 @@ std::string to_text(const ScaleResult& result) {
   if (scaling.late_depth != 1)
     text += fmt::format("depth of the later stages: {:.4g} times more\n", scaling.late_depth);
   text += rule_text(result.rule, scaling.phi.has_value());
-  text += fmt::format("parameters {}  ({:.2f}x)\nMACs       {}  ({:.2f}x)\n\n", grouped(result.costs.params),
+  text += fmt::format("parameters {}  ({:.2f}x)\nMACs       {}  ({:.2f}x)\n", grouped(result.costs.params),
                       ratio(result.costs.params, result.base_costs.params), grouped(result.costs.macs),
                       ratio(result.costs.macs, result.base_costs.macs));
+  text += dropout_text(result) + "\n";
   if (result.timing) {
     text += fmt::format("latency    {:.3f} ms, median of {} on {}", result.timing->median(),
                         count_of(std::ssize(result.timing->ms), "run"), count_of(result.threads, "thread"));

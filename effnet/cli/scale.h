@@ -38,7 +38,8 @@ struct ScaleResult {
   std::string base = {};
   arch::Scaling scaling = {};
   arch::RuleChoice rule = {};
-  graph::Graph graph = {};  // of the scaled network
+  bool dropout_is_published = false;  // raised by arch::published_dropout(); otherwise that of the base
+  graph::Graph graph = {};            // of the scaled network
   graph::Costs costs = {}, base_costs = {};
   std::string arch = {};  // contents of the arch file
   // Of the scaled network; only with a latency target. The search chooses the network by `timing`; `again_ms` is the

@@ -259,6 +259,26 @@ TEST(ScaleResults, ALatencyIsShownWithItsSecondMeasurement) {
   EXPECT_EQ(to_json(result)["measured"]["again_ms"], 4.5);
 }
 
+// MACs and parameters do not depend on dropout.
+TEST(ScaleResults, DropoutIsThePublishedOneOrThatOfTheBase) {
+  CapturedOutput captured;
+  const auto scaled = [&](const ScaleOptions& options) { return run_scale(options, {.threads = {1}}, captured.out); };
+  const ScaleResult raised = scaled({.base = "efficientnet_b0", .phi = 7});
+  EXPECT_EQ(raised.scaling.spec.dropout, 0.5);
+  EXPECT_NE(raised.arch.find("\ndropout = 0.5\ndrop_path = 0.2\n"), std::string::npos) << raised.arch;
+  EXPECT_NE(to_text(raised).find("\ndropout    0.5, by the published rule of this family; drop path 0.2 as in effic"),
+            std::string::npos);
+  for (const ScaleOptions& options : {ScaleOptions{.base = "efficientnet_b0", .width = 2},
+                                      ScaleOptions{.base = "efficientnet_b0", .phi = 1, .rule = {.rule = "fast"}},
+                                      ScaleOptions{.base = "mobilenet_v2", .phi = 1}}) {
+    const ScaleResult kept = scaled(options);
+    EXPECT_EQ(kept.scaling.spec.dropout, 0.2) << options.base;
+    EXPECT_NE(to_text(kept).find(fmt::format("\ndropout    0.2 and drop path {:g} are those of {}; effnet train --set ",
+                                             kept.scaling.spec.drop_path, options.base)),
+              std::string::npos);
+  }
+}
+
 TEST(ScaleResults, AnotherRule) {
   CapturedOutput captured;
   const ScaleResult capped =

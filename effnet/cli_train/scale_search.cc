@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 
+#include "effnet/arch/family.h"
 #include "effnet/base/file.h"
 #include "effnet/base/text.h"
 #include "effnet/cli/arguments.h"
@@ -137,14 +138,18 @@ void run_workers_of(const ScaleSearchOptions& o, const Globals& globals) {
   run_workers(std::move(words), o.workers, thread_count(globals));
 }
 
-// Writes the base scaled by the coefficients for phi = 1 to 7. Returns the paths.
-std::vector<std::string> write_family(const ScaleSearch& search, const arch::Coefficients& best,
-                                      const fs::path& folder) {
+// Writes the base scaled by the coefficients for phi = 1 to 7, as effnet scale does. `base`: as it was given. Returns
+// the paths.
+std::vector<std::string> write_family(const ScaleSearch& search, const std::string& base,
+                                      const arch::Coefficients& best, const fs::path& folder) {
   constexpr int kLargestPhi = 7;  // as in the paper: B1 to B7
   make_folders(folder);
   std::vector<std::string> files;
+  const arch::Variant* const named = arch::find_variant(base);
   for (int phi = 1; phi <= kLargestPhi; ++phi) {
-    arch::ArchSpec spec = arch::scaled_by(search.base, phi, {.coefficients = best}).spec;
+    const arch::RuleChoice rule{.coefficients = best};
+    arch::ArchSpec spec = arch::scaled_by(search.base, phi, rule).spec;
+    if (named != nullptr) spec.dropout = arch::published_dropout(*named, rule, phi).value_or(spec.dropout);
     spec.name = fmt::format("{}-phi{}", search.base.name, phi);
     files.push_back((folder / (in_file_name(spec.name) + ".toml")).string());
     write_text(files.back(), arch::print(spec));
@@ -289,7 +294,8 @@ Body declare_scale_search(CLI::App& scale, const Globals& globals) {
     Study study(o->study, search::kScaleStudy);
     report.trials = study.trials();
     report.result = search::result_of(report.search, report.trials, study.name());
-    if (!o->out.empty() && report.result.best) report.files = write_family(report.search, *report.result.best, o->out);
+    if (!o->out.empty() && report.result.best)
+      report.files = write_family(report.search, o->base, *report.result.best, o->out);
     show(report, globals, out);
     return 0;
   };
