@@ -148,6 +148,7 @@ Body declare_train(CLI::App& command, const Globals& globals) {
           progress.message = message;
           line.show(progress);
         });
+    const InterruptNotice notice = stopping_notice(globals.quiet || group->rank() != 0);
     const train::Summary summary = train::run(options, *group);
     if (group->rank() == 0) print_summary(summary, options.recipe.ema_decay > 0, o->out, globals, out);
     return 0;
