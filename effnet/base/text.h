@@ -40,6 +40,7 @@ std::string grouped(std::int64_t number);  // 5,288,548
 std::string count_of(std::int64_t number, std::string_view noun);
 // "1 epoch", "2.5 epochs": at most four digits.
 std::string number_of(double number, std::string_view noun);
+std::string time_text(double seconds);   // 2:03, or 1:02:03 from an hour on
 std::string abbreviated(double number);  // 5.29M, 386M, 37.7G: three digits and K, M, G or T
 
 std::string to_string(Size size);  // "224" if square, else "300x200"
