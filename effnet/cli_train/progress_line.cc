@@ -4,6 +4,8 @@
 
 #include <cmath>
 
+#include "effnet/base/text.h"
+
 namespace effnet::cli {
 
 void ProgressLine::clear() {
