@@ -4,7 +4,6 @@
 #include <string_view>
 
 #include "effnet/arch/spec.h"
-#include "effnet/base/export.h"
 #include "effnet/base/toml.h"
 
 namespace effnet::graph {
@@ -12,6 +11,6 @@ namespace effnet::graph {
 // arch::read_spec() and arch::parse(). They also throw Error(input) with SOURCE:LINE:COLUMN for an unknown kind of
 // block, with the nearest known one as a hint.
 arch::ArchSpec read_arch(const TomlTable& table);
-EFFNET_API arch::ArchSpec parse_arch(std::string_view text, std::string_view source);
+arch::ArchSpec parse_arch(std::string_view text, std::string_view source);
 
 }  // namespace effnet::graph
