@@ -2,6 +2,8 @@
 
 #include <fmt/format.h>
 
+#include <algorithm>
+#include <cmath>
 #include <span>
 #include <utility>
 
@@ -15,6 +17,28 @@ namespace effnet::arch {
 
 // File name and text of each arch/*.toml. CMake generates the definition.
 std::span<const std::pair<std::string_view, std::string_view>> embedded_family_files();
+
+namespace {
+
+// The table [dropout_rule]: `dropout` at `phi`; at phi = 0 the dropout of the file's network.
+std::optional<DropoutRule> read_dropout_rule(const TomlTable& table, const ArchSpec& base) {
+  if (!table.has("dropout_rule")) return {};
+  const TomlTable row = table.table("dropout_rule");
+  DropoutRule dropout;
+  const std::string name = row.text("rule");
+  try {
+    dropout.rule = &rule(name);
+  } catch (const Error& error) {
+    throw row.error("rule", error);
+  }
+  constexpr double kSmallest = 0.01;
+  dropout.most = row.number("dropout", {}, base.dropout, kDropRate.high);
+  dropout.per_phi = (dropout.most - base.dropout) / row.number("phi", {}, kSmallest, kLargestPhi);
+  row.finish();
+  return dropout;
+}
+
+}  // namespace
 
 std::vector<Variant> parse_family(std::string_view text, std::string_view source) {
   const TomlTable table = TomlTable::parse(text, source);
@@ -42,9 +66,20 @@ std::vector<Variant> parse_family(std::string_view text, std::string_view source
     variant.spec.name = variant.name;
     variants.push_back(std::move(variant));
   }
+  const std::optional<DropoutRule> dropout_rule = read_dropout_rule(table, base);
   table.finish();
   if (variants.empty()) variants.push_back({base.name, base.name, base.resolution, 1, 1, base.resolution, {}, base});
+  for (Variant& variant : variants) variant.dropout_rule = dropout_rule;
   return variants;
+}
+
+std::optional<double> published_dropout(const Variant& base, const RuleChoice& choice, double phi) {
+  const std::optional<DropoutRule>& dropout = base.dropout_rule;
+  if (!dropout || dropout->rule != choice.rule || choice.dimensions != Dimensions{} || phi < 0) return {};
+  const double own = base.spec.dropout;
+  const double raised = std::min(own + dropout->per_phi * phi, std::max(own, dropout->most));
+  constexpr double kRounding = 1000;
+  return std::round(kRounding * raised) / kRounding;
 }
 
 const std::vector<Variant>& family() {
@@ -65,11 +100,9 @@ const Variant* find_variant(std::string_view name) {
   return nullptr;
 }
 
-const Variant& variant(std::string_view name) {
+const Variant& variant(std::string_view name, std::string_view expected) {
   if (const Variant* found = find_variant(name)) return *found;
-  throw input_error(
-      "unknown model (got {}, expected a name from 'effnet models', a .safetensors model file or a .toml arch file)",
-      in_quotes(name))
+  throw input_error("unknown model (got {}, expected {})", in_quotes(name), expected)
       .with_hint(nearest_hint(name, names_of(family()), "effnet models lists the names"));
 }
 

@@ -37,8 +37,9 @@ Multipliers fast(const RuleInput& in) {
   return {.depth = std::exp2(0.1 * in.phi), .width = std::exp2(0.4 * in.phi), .resolution = std::exp2(0.05 * in.phi)};
 }
 
-// As compound, with r at most kCapPx / base_px, or 1 if the base is larger than kCapPx. The later stages become deeper
-// by the factor (r of compound / r)^2 that the cap takes from the MACs.
+// As compound, with r at most kCapPx / base_px. A base larger than kCapPx does not grow in resolution (r is at most 1),
+// and becomes smaller as in compound. The later stages become deeper by the factor (r of compound / r)^2 that the cap
+// takes from the MACs.
 Multipliers capped(const RuleInput& in) {
   Multipliers result = compound({in.phi, in.coefficients, {}, in.base_px});
   const double wanted = result.resolution;

@@ -56,7 +56,7 @@ struct Rule {
   bool has_coefficients = false;  // uses RuleInput::coefficients; s = constraint^phi. Without: s = 2^phi
   bool has_dimensions = false;    // uses RuleInput::dimensions
   bool scales_resolution = true;
-  std::int64_t most_px = 0;                    // the resolution does not grow beyond this; 0: no limit
+  std::int64_t most_px = 0;                    // the resolution does not grow to more than this; 0: no limit
   bool keeps_stem_and_head = false;            // their channels stay as in the base
   std::optional<DepthRounding> rounding = {};  // default: the base's
 };

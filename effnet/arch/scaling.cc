@@ -150,8 +150,11 @@ ResolutionRange resolutions_near(const ArchSpec& base, double phi, const RuleCho
   range.centre = multipliers(base, phi, choice).resolution * static_cast<double>(base.resolution);
   range.first = static_cast<std::int64_t>(std::ceil(range.centre * (1 - kResolutionSlack)));
   range.last = static_cast<std::int64_t>(std::floor(range.centre * (1 + kResolutionSlack)));
+  // With a cap, a resolution may be above the rule's only up to the cap. If the rule's own is above the cap, because
+  // that of the base is, it is the limit.
   const std::int64_t cap = choice.rule->most_px;
-  range.last = std::min(range.last, cap > 0 ? std::max(cap, base.resolution) : kResolution.high);
+  const auto own = static_cast<std::int64_t>(std::floor(range.centre));
+  range.last = std::min(range.last, cap > 0 ? std::max(cap, own) : kResolution.high);
   return range;
 }
 

@@ -67,7 +67,7 @@ TEST(Scaled, PublishedCoefficientsGiveThePublishedFamily) {
     if (variant.base != "efficientnet_b0") continue;
     ArchSpec by_hand = scaled(b0(), variant.depth, variant.width, variant.resolution);
     by_hand.name = variant.name;
-    by_hand.dropout = variant.spec.dropout;  // not part of compound scaling
+    by_hand.dropout = variant.spec.dropout;  // published_dropout(), not part of scaled()
     EXPECT_EQ(by_hand, variant.spec) << variant.name;
   }
 }

@@ -8,6 +8,7 @@
 #include "effnet/arch/ranges.h"
 #include "effnet/arch/text.h"
 #include "effnet/base/names.h"
+#include "effnet/base/preprocessing_rules.h"
 
 namespace effnet::arch {
 namespace {
@@ -30,8 +31,20 @@ Value choice(const TomlTable& table, const NameTable<Value, kCount>& names, std:
   try {
     return named_in(names, text, key);
   } catch (const Error& error) {
-    throw table.error(key, error.what());
+    throw table.error(key, error);
   }
+}
+
+// A text that is the name of something. `check` throws if it is not a known one; the default is.
+template <class Check>
+std::string known_name(const TomlTable& table, std::string_view key, const std::string& otherwise, Check check) {
+  std::string value = table.text(key, otherwise);
+  try {
+    check(value);
+  } catch (const Error& error) {
+    throw table.error(key, error);
+  }
+  return value;
 }
 
 // For visit_*: reads each number from the table. An absent key keeps the spec's value.
@@ -129,8 +142,14 @@ ArchSpec read_spec(const TomlTable& table) {
   spec.padding = choice(table, kPaddings, "padding", spec.padding);
   spec.scalable = table.boolean("scalable", spec.scalable);
   spec.depth_rounding = choice(table, kDepthRoundings, "depth_rounding", spec.depth_rounding);
-  spec.preprocessing = table.text("preprocessing", spec.preprocessing);
-  spec.normalisation = table.text("normalisation", spec.normalisation);
+  const Size size{spec.resolution, spec.resolution};
+  const ArchSpec defaults;
+  spec.preprocessing = known_name(table, "preprocessing", defaults.preprocessing, [&](const std::string& rule) {
+    preprocessing_rule(rule, defaults.normalisation, size);
+  });
+  spec.normalisation = known_name(table, "normalisation", defaults.normalisation, [&](const std::string& text) {
+    preprocessing_rule(defaults.preprocessing, text, size);
+  });
   spec.stem = read_stem(table.table("stem"), spec);
   for (const TomlTable& stage : table.tables("stages")) spec.stages.push_back(read_stage(stage));
   if (!has_stages(spec)) {

@@ -80,6 +80,11 @@ TEST(ArchText, ErrorForWrongValueHasLineAndColumn) {
               HasSubstr("net.toml:3:12: stages[0].channels: wrong value (got 0, expected"));
   EXPECT_THAT(message("name = 'n'\npadding = 'smae'\n[[stages]]\nchannels = 8\n"),
               HasSubstr("unknown padding (got 'smae', expected same, symmetric or valid)"));
+  EXPECT_THAT(
+      message("name = 'n'\npreprocessing = 'offical'\n[[stages]]\nchannels = 8\n"),
+      HasSubstr("net.toml:2:17: preprocessing: unknown preprocessing rule (got 'offical', expected official, "));
+  EXPECT_THAT(message("name = 'n'\n\nnormalisation = 'imagenett'\n[[stages]]\nchannels = 8\n"),
+              HasSubstr("net.toml:3:17: normalisation: unknown normalisation (got 'imagenett', expected imagenet, "));
   EXPECT_THAT(message("name = 'n'\n[[stages]]\nrepeats = 1\n"), HasSubstr("channels is missing"));
   EXPECT_THAT(message("name = 'n'\n"), HasSubstr("stages is missing (expected 1 to 100 tables [[stages]])"));
   EXPECT_THAT(message("name = 'n'\nstages = []\n"),
@@ -204,6 +209,45 @@ TEST(Family, UnknownNameSuggestsTheNearest) {
 TEST(Family, NamesAreUnique) {
   std::set<std::string> names;
   for (const Variant& variant : family()) EXPECT_TRUE(names.insert(variant.name).second) << variant.name;
+}
+
+// Tan & Le 2019, section 5.2: linear from 0.2 for B0 to 0.5 for B7. The code's values are those in steps of 0.1.
+TEST(Family, DropoutOfScaledNetworksIsThePublishedOne) {
+  const Variant& b0 = variant("efficientnet_b0");
+  EXPECT_EQ(published_dropout(b0, {}, 0), 0.2);
+  EXPECT_EQ(published_dropout(b0, {}, 3.5), 0.35);
+  EXPECT_EQ(published_dropout(b0, {}, 7), 0.5);
+  EXPECT_EQ(published_dropout(b0, {}, 12), 0.5) << "no further";
+  EXPECT_EQ(published_dropout(variant("efficientnet_b7"), {}, 1), 0.5);
+  for (int phi = 0; phi <= 7; ++phi) {
+    const ArchSpec& code = variant(fmt::format("efficientnet_b{}", phi)).spec;
+    EXPECT_NEAR(published_dropout(b0, {}, phi).value(), code.dropout, 0.05) << phi;
+    EXPECT_EQ(code.drop_path, 0.2) << phi;
+  }
+}
+
+TEST(Family, WithoutAPublishedDropout) {
+  const Variant& b0 = variant("efficientnet_b0");
+  EXPECT_FALSE(published_dropout(b0, {}, -1)) << "a smaller network";
+  EXPECT_FALSE(published_dropout(b0, {&rule("fast"), {}, {}}, 1));
+  EXPECT_FALSE(published_dropout(b0, {&rules().front(), {}, {true, true, false}}, 1));
+  EXPECT_FALSE(published_dropout(variant("mobilenet_v2"), {}, 1));
+  const std::string file = "name = 'n'\ndropout = 0.3\n[[stages]]\nchannels = 8\n[dropout_rule]\n";
+  const std::vector<Variant> one = parse_family(file + "rule = 'fast'\nphi = 2\ndropout = 0.5\n", "n.toml");
+  EXPECT_EQ(published_dropout(one.at(0), {&rule("fast"), {}, {}}, 1), 0.4);
+  EXPECT_FALSE(published_dropout(one.at(0), {}, 1)) << "it belongs to another rule";
+  const auto refused = [&](const char* rows) {
+    try {
+      parse_family(file + rows, "n.toml");
+    } catch (const Error& error) {
+      return std::string(error.what());
+    }
+    return std::string("no error");
+  };
+  EXPECT_THAT(refused("rule = 'fats'\nphi = 2\ndropout = 0.5\n"),
+              HasSubstr("n.toml:6:8: dropout_rule.rule: unknown scaling rule (got 'fats', expected compound, "));
+  EXPECT_THAT(refused("rule = 'fast'\nphi = 2\ndropout = 0.2\n"),
+              HasSubstr("n.toml:8:11: dropout_rule.dropout: wrong"));
 }
 
 }  // namespace

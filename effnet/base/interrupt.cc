@@ -4,8 +4,10 @@
 
 #include <algorithm>
 #include <atomic>
+#include <cerrno>
 #include <chrono>
 #include <csignal>
+#include <cstring>
 #include <thread>
 
 #include "effnet/base/error.h"
@@ -16,13 +18,22 @@ namespace {
 // The handler may run in any thread and writes these flags; all threads read them. So the flags are atomic. A signal
 // handler may use only lock-free atomics.
 std::atomic<bool> signal_seen = false;
-std::atomic<bool> end_requested = false;  // set by SIGINT or SIGTERM, not by SIGHUP (a closed terminal)
-static_assert(std::atomic<bool>::is_always_lock_free);
+std::atomic<bool> end_requested = false;    // set by SIGINT or SIGTERM, not by SIGHUP (a closed terminal)
+std::atomic<const char*> notice = nullptr;  // of InterruptNotice
+static_assert(std::atomic<bool>::is_always_lock_free && std::atomic<const char*>::is_always_lock_free);
 thread_local int deferred = 0;
 
 void on_signal(int number) {
   signal_seen = true;
-  if (number != SIGHUP && end_requested.exchange(true)) ::_exit(static_cast<int>(ErrorCode::interrupted));
+  if (number == SIGHUP) return;
+  if (end_requested.exchange(true)) ::_exit(static_cast<int>(ErrorCode::interrupted));
+  const char* const text = notice;
+  if (text == nullptr) return;
+  const int error = errno;  // of the code that the signal has interrupted
+  if (::write(STDERR_FILENO, text, std::strlen(text)) < 0) {
+    // stderr is closed; the process stops all the same
+  }
+  errno = error;
 }
 
 void mask_signals(int how) {
@@ -64,6 +75,9 @@ void interruptible_sleep(double seconds) {
     std::this_thread::sleep_for(std::min<Seconds>(end - now, kSlice));
   }
 }
+
+InterruptNotice::InterruptNotice(const char* text) noexcept { notice = text; }
+InterruptNotice::~InterruptNotice() { notice = nullptr; }
 
 DeferInterrupts::DeferInterrupts() noexcept { ++deferred; }
 DeferInterrupts::~DeferInterrupts() { --deferred; }

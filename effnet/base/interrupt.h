@@ -12,6 +12,17 @@ bool interrupted() noexcept;
 void check_interrupt();                    // throws Error(interrupted) if a signal has arrived
 void interruptible_sleep(double seconds);  // throws Error(interrupted) if a signal has arrived or arrives meanwhile
 
+// While an object of this class exists, the first SIGINT or SIGTERM writes `text` to stderr, in the handler. For work
+// that stops only at its next step, which may take a minute: a person sees at once that the signal has arrived. Null:
+// nothing is written. The text must outlive the object. There may be one object at a time.
+class InterruptNotice {
+ public:
+  explicit InterruptNotice(const char* text) noexcept;
+  ~InterruptNotice();
+  InterruptNotice(const InterruptNotice&) = delete;
+  InterruptNotice& operator=(const InterruptNotice&) = delete;
+};
+
 // execv removes all signal handlers. block_signals() makes SIGINT, SIGTERM and SIGHUP pending, also across execv, until
 // the next program has installed its handlers and calls unblock_signals().
 void block_signals();

@@ -2,6 +2,7 @@
 
 #include <gtest/gtest.h>
 
+#include <cerrno>
 #include <csignal>
 #include <cstdlib>
 #include <thread>
@@ -86,6 +87,27 @@ TEST_P(Interrupt, EndsASleep) {
   EXPECT_EXIT(sleep(), testing::ExitedWithCode(0), "");
 }
 
+TEST_P(Interrupt, TheFirstSignalWritesTheNotice) {
+  const auto twice = [signal = GetParam()] {
+    install_interrupt_handlers();
+    const InterruptNotice notice("stopping\n");
+    errno = ENOENT;
+    std::raise(signal);
+    if (errno != ENOENT) std::exit(1);
+    std::raise(signal);
+    std::exit(2);
+  };
+  EXPECT_EXIT(twice(), testing::ExitedWithCode(130), "^stopping\n$");
+  const auto later = [signal = GetParam()] {
+    install_interrupt_handlers();
+    { const InterruptNotice notice("stopping\n"); }
+    { const InterruptNotice none(nullptr); }
+    std::raise(signal);
+    std::exit(0);
+  };
+  EXPECT_EXIT(later(), testing::ExitedWithCode(0), "^$");
+}
+
 INSTANTIATE_TEST_SUITE_P(Signals, Interrupt, testing::Values(SIGINT, SIGTERM));
 
 // When a terminal closes, shell and kernel may each send SIGHUP. The checkpoint must still be saved.
@@ -100,6 +122,16 @@ TEST(Hangup, SetsTheFlagAndNeverEndsTheProcess) {
     std::exit(code_of_check() == ErrorCode::interrupted ? 0 : 2);
   };
   EXPECT_EXIT(hang_up(), testing::ExitedWithCode(0), "");
+}
+
+TEST(Hangup, WritesNoNotice) {
+  const auto hang_up = [] {
+    install_interrupt_handlers();
+    const InterruptNotice notice("stopping\n");  // the terminal that would show it is closed
+    std::raise(SIGHUP);
+    std::exit(interrupted() ? 0 : 1);
+  };
+  EXPECT_EXIT(hang_up(), testing::ExitedWithCode(0), "^$");
 }
 
 TEST(Hangup, IsIgnoredUnderNohup) {

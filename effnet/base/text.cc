@@ -61,6 +61,22 @@ std::string in_shell(std::string_view text) {
   return quoted + "'";
 }
 
+std::string time_text(double seconds) {
+  const auto all = static_cast<std::int64_t>(seconds);
+  const std::int64_t hours = all / 3600, minutes = all / 60 % 60;
+  return hours > 0 ? fmt::format("{}:{:02}:{:02}", hours, minutes, all % 60)
+                   : fmt::format("{}:{:02}", minutes, all % 60);
+}
+
+std::string in_file_name(std::string_view text) {
+  constexpr std::string_view kPlain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789._-";
+  std::string name(text);
+  for (char& c : name) {
+    if (kPlain.find(c) == std::string_view::npos) c = '_';
+  }
+  return name;
+}
+
 std::string in_quotes(std::string_view text) {
   std::string result = "'";
   constexpr std::size_t kMaxBytes = 80;

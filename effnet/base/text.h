@@ -18,6 +18,9 @@ std::string in_quotes(std::string_view text);
 // The text as one word of a POSIX shell: unchanged if it has only letters, digits and _-./=:,+@%, else in single
 // quotes.
 std::string in_shell(std::string_view text);
+// A name as part of a file name: each byte that is no ASCII letter or digit and none of "._-" becomes "_". So a name
+// cannot contain a folder.
+std::string in_file_name(std::string_view text);
 // A text of several lines, safe for a terminal: control characters other than line ends and tabs become \xNN. Bytes
 // that are not UTF-8 stay.
 std::string printable(std::string_view text);
@@ -37,6 +40,7 @@ std::string grouped(std::int64_t number);  // 5,288,548
 std::string count_of(std::int64_t number, std::string_view noun);
 // "1 epoch", "2.5 epochs": at most four digits.
 std::string number_of(double number, std::string_view noun);
+std::string time_text(double seconds);   // 2:03, or 1:02:03 from an hour on
 std::string abbreviated(double number);  // 5.29M, 386M, 37.7G: three digits and K, M, G or T
 
 std::string to_string(Size size);  // "224" if square, else "300x200"

@@ -63,6 +63,22 @@ TEST(OneLine, HasNoControlCharacters) {
   EXPECT_EQ(printable("a\nb\tc\x1b[31m\r\x7f caf\xc3\xa9 \xe9"), "a\nb\tc\\x1b[31m\\x0d\\x7f caf\xc3\xa9 \xe9");
 }
 
+TEST(Text, Times) {
+  EXPECT_EQ(time_text(0), "0:00");
+  EXPECT_EQ(time_text(59.9), "0:59");
+  EXPECT_EQ(time_text(123), "2:03");
+  EXPECT_EQ(time_text(3599), "59:59");
+  EXPECT_EQ(time_text(3723), "1:02:03");
+  EXPECT_EQ(time_text(100 * 3600), "100:00:00");
+}
+
+TEST(Text, InFileName) {
+  EXPECT_EQ(in_file_name("my_net-d1.2"), "my_net-d1.2");
+  EXPECT_EQ(in_file_name("my net"), "my_net");
+  EXPECT_EQ(in_file_name("a/../b"), "a_.._b") << "no folder";
+  EXPECT_EQ(in_file_name("ü"), "__") << "two bytes in UTF-8";
+}
+
 TEST(Text, InShell) {
   EXPECT_EQ(in_shell("run-2/a_b.jpg"), "run-2/a_b.jpg");
   EXPECT_EQ(in_shell(""), "''");

@@ -191,6 +191,10 @@ Error TomlTable::error(std::string_view key, std::string_view message) const {
   return impl_->at(node->source(), fmt::format("{}{}: {}", impl_->path, key, message));
 }
 
+Error TomlTable::error(std::string_view key, const Error& cause) const {
+  return error(key, cause.what()).with_hint(cause.hint());
+}
+
 Error TomlTable::missing(std::string_view key, std::string_view expected) const {
   return impl_->missing(key, expected);
 }

@@ -41,6 +41,8 @@ class TomlTable {
 
   // Returns an error about the value of this key, which the table has: "SOURCE:LINE:COLUMN: KEY: message".
   Error error(std::string_view key, std::string_view message) const;
+  // The same with the message and the hint of another error: a value that a function does not accept.
+  Error error(std::string_view key, const Error& cause) const;
   // Returns an error that says that this key is missing, or the name of the key that it probably was meant to be.
   Error missing(std::string_view key, std::string_view expected) const;
   // Throws Error(input) for the first key of this table that has not been read.

@@ -3,6 +3,7 @@
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <chrono>
 #include <cstring>
@@ -19,6 +20,10 @@ constexpr std::string_view kNoWrap = "\033[?7l";
 constexpr std::string_view kWrap = "\033[?7h";
 
 double now_s() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
+
+// The lines of an error.
+constexpr std::string_view kError = "effnet: error: ";
+constexpr std::string_view kHint = "hint: ";
 
 std::string dump(const Json& document, int indent) {
   return document.dump(indent, ' ', false, Json::error_handler_t::replace);
@@ -58,8 +63,21 @@ void Output::print_json_line(const Json& element) { print(dump(element, -1) + "\
 void Output::error(const Error& error) {
   status("");  // the work that showed it has ended
   // The error and the hint are one line each, even if the system's message or a file name contains line ends.
-  message(fmt::format("effnet: error: {}\n", one_line(error.what())));
-  if (!error.hint().empty()) message(fmt::format("hint: {}\n", one_line(error.hint())));
+  message(fmt::format("{}{}\n", kError, one_line(error.what())));
+  if (!error.hint().empty()) message(fmt::format("{}{}\n", kHint, one_line(error.hint())));
+}
+
+std::optional<Error> read_error(std::string_view messages, int exit_code) {
+  constexpr std::array kCodes{ErrorCode::internal, ErrorCode::usage, ErrorCode::input, ErrorCode::environment,
+                              ErrorCode::interrupted};
+  const auto* const code = std::ranges::find(kCodes, exit_code, [](ErrorCode one) { return static_cast<int>(one); });
+  const std::size_t at = messages.rfind(kError);
+  if (code == kCodes.end() || at == std::string_view::npos || (at > 0 && messages[at - 1] != '\n')) return {};
+  const std::string_view error = messages.substr(at + kError.size());
+  const std::string_view what = error.substr(0, error.find('\n'));
+  std::string_view next = error.substr(std::min(error.size(), what.size() + 1));
+  next = next.substr(0, next.find('\n'));
+  return Error(*code, std::string(what), next.starts_with(kHint) ? std::string(next.substr(kHint.size())) : "");
 }
 
 void Output::message(std::string_view text) { std::fwrite(text.data(), 1, text.size(), messages_); }
@@ -90,8 +108,7 @@ void Progress::update(std::int64_t done) {
   last_s_ = now_s();
   const double rate = static_cast<double>(done) / (last_s_ - start_s_);
   const double left = static_cast<double>(total_ - done) / rate;
-  out_.status(fmt::format("{} {}/{}  {:.1f}/s  {}:{:02d} left", what_, done, total_, rate, static_cast<int>(left) / 60,
-                          static_cast<int>(left) % 60));
+  out_.status(fmt::format("{} {}/{}  {:.1f}/s  {} left", what_, done, total_, rate, time_text(left)));
 }
 
 }  // namespace effnet::cli

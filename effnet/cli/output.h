@@ -5,6 +5,7 @@
 #include <cstdint>
 #include <cstdio>
 #include <nlohmann/json.hpp>
+#include <optional>
 #include <string>
 #include <string_view>
 
@@ -20,6 +21,7 @@ class Output {
   Output(std::FILE* results, std::FILE* messages);
 
   void set_quiet(bool quiet) { quiet_ = quiet; }
+  bool quiet() const { return quiet_; }
 
   // Write results. A failed write (closed pipe, full disk) throws Error(environment).
   void print(std::string_view text);
@@ -48,6 +50,10 @@ class Output {
   bool results_terminal_;
   std::int64_t drawn_lines_ = 0;  // by redraw()
 };
+
+// The error that another process has written by Output::error() before it ended with `exit_code`; the last one in
+// `messages`. Empty if there is none, or if the exit code is not one of an error.
+std::optional<Error> read_error(std::string_view messages, int exit_code);
 
 // Returns the text of print_json without the line end. Paths may contain any bytes, so bytes that are not UTF-8 are
 // replaced by U+FFFD.

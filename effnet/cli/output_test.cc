@@ -119,6 +119,25 @@ TEST(Output, ShowsProgressOnATerminal) {
   EXPECT_EQ(results.text(), "");
 }
 
+TEST(Output, AnErrorOfAnotherProcessCanBeRead) {
+  CapturedOutput captured;
+  captured.out.warn("before");
+  captured.out.error(input_error("data: no such folder").with_hint("make it"));
+  const std::optional<Error> error = read_error(captured.messages.text(), 3);
+  ASSERT_TRUE(error);
+  EXPECT_EQ(error->code(), ErrorCode::input);
+  EXPECT_STREQ(error->what(), "data: no such folder");
+  EXPECT_EQ(error->hint(), "make it");
+  captured.out.error(usage_error("the last one counts"));
+  EXPECT_STREQ(read_error(captured.messages.text(), 2)->what(), "the last one counts");
+  EXPECT_EQ(read_error(captured.messages.text(), 2)->hint(), "");
+  EXPECT_EQ(read_error("effnet: error: cut o", 4)->hint(), "");
+  EXPECT_FALSE(read_error(captured.messages.text(), 137)) << "no exit code of an error";
+  EXPECT_FALSE(read_error(captured.messages.text(), 0));
+  EXPECT_FALSE(read_error("why\n", 3));
+  EXPECT_FALSE(read_error("not effnet: error: x\n", 3)) << "inside of a line";
+}
+
 TEST(Output, RedrawsInPlaceOnATerminal) {
   Terminal terminal;
   MemoryFile messages;

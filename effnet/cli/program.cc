@@ -86,6 +86,13 @@ void on_terminate() {
 
 void install_out_of_memory_handler() { default_terminate = std::set_terminate(on_terminate); }
 
+InterruptNotice stopping_notice(bool quiet) {
+  // On a terminal the cursor is behind a status line and the terminal's "^C".
+  static constexpr const char* kText = "\nstopping after the running step; Ctrl-C again stops at once\n";
+  if (quiet) return InterruptNotice(nullptr);
+  return InterruptNotice(::isatty(STDERR_FILENO) != 0 ? kText : kText + 1);
+}
+
 std::vector<std::string> plain_words(int argc, char** argv) {
   std::vector<std::string> words;
   for (int i = 1; i < argc; ++i) {

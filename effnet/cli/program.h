@@ -6,6 +6,7 @@
 #include <string_view>
 #include <vector>
 
+#include "effnet/base/interrupt.h"
 #include "effnet/cli/command.h"
 
 namespace effnet::cli {
@@ -25,6 +26,10 @@ int run_program(int argc, char** argv, const Program& program, Output& out);
 // If memory runs out in a noexcept function (std::filesystem has some), C++ calls std::terminate. After this call the
 // process then reports "out of memory" on stderr and exits with 4.
 void install_out_of_memory_handler();
+
+// While the result exists, the first Ctrl-C says on stderr that the running step (of training) ends first, and that a
+// second one stops at once.
+InterruptNotice stopping_notice(bool quiet);
 
 // Returns the arguments that are not options: the command, its first argument, ...
 std::vector<std::string> plain_words(int argc, char** argv);

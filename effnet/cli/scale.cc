@@ -2,6 +2,7 @@
 
 #include <cmath>
 
+#include "effnet/arch/family.h"
 #include "effnet/base/file.h"
 #include "effnet/base/text.h"
 #include "effnet/cli/arguments.h"
@@ -19,10 +20,13 @@
 namespace effnet::cli {
 namespace {
 
-// A scaling; `timing` is set only for a latency target.
+constexpr double kSecondsAgain = 0.5;  // of the measurement after the search for a latency
+
+// A scaling; the latencies are set only for a latency target.
 struct Scaled {
   arch::Scaling scaling;
   std::optional<Timing> timing = {};
+  std::optional<double> again_ms = {};
   std::string_view target_cost = {};  // empty: scaled without a target
   double target = 0;
 };
@@ -79,8 +83,12 @@ Scaled scale(const ScaleOptions& options, const arch::ArchSpec& base, const arch
     const double target = parse_cost("--target-latency-ms", options.target_latency, graph::kLatencyCost);
     model::TimedScaling timed =
         model::scale_to_latency(base, target, rule, threads, [&out](std::string_view text) { out.note(text); });
+    const double again_ms = model::time_network(timed.scaling.spec, threads, kSecondsAgain).median();
+    const std::string warning = latency_warning(target, timed.timing.median(), again_ms);
+    if (!warning.empty()) out.warn(warning);
     return {.scaling = std::move(timed.scaling),
             .timing = std::move(timed.timing),
+            .again_ms = again_ms,
             .target_cost = graph::kLatencyCost,
             .target = target};
   }
@@ -140,6 +148,18 @@ void check_no_options(const CLI::App& command) {
 
 std::int64_t peak_bytes(const ScaleResult& result) { return graph::activation_memory(result.graph).peak_bytes; }
 
+std::string dropout_text(const ScaleResult& result) {
+  const arch::ArchSpec& spec = result.scaling.spec;
+  if (result.dropout_is_published) {
+    return fmt::format("dropout    {:g}, by the published rule of this family; drop path {:g} as in {}\n", spec.dropout,
+                       spec.drop_path, result.base);
+  }
+  return fmt::format(
+      "dropout    {:g} and drop path {:g} are those of {}; effnet train --set model.dropout=F --set model.drop_path=F "
+      "changes them\n",
+      spec.dropout, spec.drop_path, result.base);
+}
+
 double ratio(std::int64_t after, std::int64_t before) {
   return static_cast<double>(after) / static_cast<double>(before);
 }
@@ -169,24 +189,23 @@ void declare_options(CLI::App& command, ScaleOptions& options) {
                   "Scale by this compound coefficient: d = alpha^phi, w = beta^phi, r = gamma^phi; the rules without "
                   "alpha use s = 2^phi")
       ->type_name("F");
-  command.add_option("--factor", options.factor, "Find the largest scaling with at most S times the MACs of BASE")
+  command.add_option("--factor", options.factor, "Find a scaling with at most S times the MACs of BASE")
       ->type_name("S");
   command.add_option("--depth", options.depth, "Multiply the depth (blocks per stage) by D [1]")->type_name("D");
   command.add_option("--width", options.width, "Multiply the width (channels) by W [1]")->type_name("W");
   command.add_option("--resolution", options.resolution, "Use this input size in pixels [the resolution of BASE]")
       ->type_name("R");
-  command.add_option("--target-macs", options.target_macs, "Find the largest scaling with at most X MACs: 390M, 1.8G")
+  command.add_option("--target-macs", options.target_macs, "Find a scaling with at most X MACs: 390M, 1.8G")
       ->type_name("X");
-  command
-      .add_option("--target-params", options.target_params, "Find the largest scaling with at most X parameters: 10M")
+  command.add_option("--target-params", options.target_params, "Find a scaling with at most X parameters: 10M")
       ->type_name("X");
   command
       .add_option("--target-memory", options.target_memory,
-                  "Find the largest scaling with at most X bytes of live activations: 20MB, 64MiB")
+                  "Find a scaling with at most X bytes of live activations: 20MB, 64MiB")
       ->type_name("X");
   command
       .add_option("--target-latency-ms", options.target_latency,
-                  "Find the largest scaling with at most X ms latency, measured on this machine with --threads")
+                  "Find a scaling with at most X ms latency, measured on this machine with --threads")
       ->type_name("X");
   declare_options(command, options.rule);
   command.add_option("-o,--out", options.out, "Write the scaled network as an arch file; - means stdout")
@@ -196,7 +215,10 @@ void declare_options(CLI::App& command, ScaleOptions& options) {
                    "Show all rules side by side at the MACs of --factor [4], --phi (of the compound rule) or "
                    "--target-macs");
   command.add_flag("--no-latency", options.no_latency, "With --compare: measure no latency");
-  command.footer(rules_text());
+  command.footer(fmt::format(
+      "{}\nA target is never exceeded. The result is within {:g} % of it unless the rounding of depth, width and "
+      "resolution leaves no network there.\n",
+      rules_text(), 100 * arch::kTargetTolerance));
 }
 
 ScaleResult run_scale(const ScaleOptions& options, const Globals& globals, Output& out) {
@@ -211,6 +233,7 @@ ScaleResult run_scale(const ScaleOptions& options, const Globals& globals, Outpu
                      .target_cost = std::string(scaled.target_cost),
                      .target = scaled.target,
                      .timing = std::move(scaled.timing),
+                     .again_ms = scaled.again_ms,
                      .threads = threads,
                      .out = options.out};
   if (result.timing) {
@@ -219,12 +242,36 @@ ScaleResult run_scale(const ScaleOptions& options, const Globals& globals, Outpu
     result.reached = cost->count(result.scaling.spec);
   }
   result.again = options_again(base, result.scaling, rule);
+  const arch::Variant* const named = arch::find_variant(options.base);
+  if (named != nullptr && result.scaling.phi) {
+    if (const std::optional<double> dropout = arch::published_dropout(*named, rule, *result.scaling.phi)) {
+      result.scaling.spec.dropout = *dropout;
+      result.dropout_is_published = true;
+    }
+  }
   result.graph = graph::lower(result.scaling.spec);
   result.costs = graph::costs(result.graph);
   result.base_costs = graph::costs(graph::lower(base));
   result.arch = arch::print(result.scaling.spec);
   if (!is_stdout("-o", options.out, globals) && !options.out.empty()) write_text(options.out, result.arch);
   return result;
+}
+
+std::string latency_warning(double target_ms, double found_ms, double again_ms) {
+  constexpr double kLow = 1 - arch::kTargetTolerance, kHigh = 1 + arch::kTargetTolerance;
+  if (found_ms >= kLow * target_ms && again_ms >= kLow * target_ms && again_ms <= kHigh * target_ms) return {};
+  const double difference = again_ms / found_ms - 1;
+  const std::string why =
+      std::abs(difference) > arch::kTargetTolerance
+          ? fmt::format(
+                "the second differs from the first by {:+.0f} %, so the machine is busy or its clock changes; "
+                "repeat the command on an idle machine",
+                100 * difference)
+          : std::string("the rule has no nearer network, or the machine was busy during the search");
+  return fmt::format(
+      "the latency is not within {:g} % of the target (got {:.4g} ms and, measured again, {:.4g} ms, "
+      "expected {:.4g} ms): {}",
+      100 * arch::kTargetTolerance, found_ms, again_ms, target_ms, why);
 }
 
 Json to_json(const ScaleResult& result) {
@@ -251,6 +298,7 @@ Json to_json(const ScaleResult& result) {
     document["measured"] = measured_json(result.threads);
     document["measured"]["runs"] = result.timing->ms.size();
     document["measured"]["min_ms"] = result.timing->min();
+    if (result.again_ms) document["measured"]["again_ms"] = *result.again_ms;
   }
   return document;
 }
@@ -278,13 +326,16 @@ std::string to_text(const ScaleResult& result) {
         fmt::format("target     at most {}: {:.1f} % of it reached\n",
                     graph::exact_cost_text(result.target_cost, result.target), 100 * result.reached / result.target);
   }
-  text += "\n";
+  text += dropout_text(result) + "\n";
   if (result.timing) {
-    text += fmt::format("latency    {:.3f} ms, median of {} on {}\n\n", result.timing->median(),
+    text += fmt::format("latency    {:.3f} ms, median of {} on {}", result.timing->median(),
                         count_of(std::ssize(result.timing->ms), "run"), count_of(result.threads, "thread"));
+    if (result.again_ms) text += fmt::format("; measured again {:.3f} ms", *result.again_ms);
+    text += "\n\n";
   }
   text += stages_table(result.graph);
-  if (!result.out.empty()) text += fmt::format("\nwritten to {}; try: effnet inspect {}\n", result.out, result.out);
+  if (!result.out.empty())
+    text += fmt::format("\nwritten to {}; try: effnet inspect {}\n", result.out, in_shell(result.out));
   return text;
 }
 

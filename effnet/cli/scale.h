@@ -38,17 +38,24 @@ struct ScaleResult {
   std::string base = {};
   arch::Scaling scaling = {};
   arch::RuleChoice rule = {};
-  graph::Graph graph = {};  // of the scaled network
+  bool dropout_is_published = false;  // raised by arch::published_dropout(); otherwise that of the base
+  graph::Graph graph = {};            // of the scaled network
   graph::Costs costs = {}, base_costs = {};
-  std::string arch = {};              // contents of the arch file
-  std::string target_cost = {};       // what the target limits (graph/counted_costs.h); empty: no target
-  double target = 0, reached = 0;     // in the unit of this cost
-  std::string again = {};             // options that make the network again if the printed multipliers alone do not
-  std::optional<Timing> timing = {};  // of the scaled network; only with a latency target
-  int threads = 1;                    // used for `timing`
-  std::string out = {};               // file with `arch`; "-": to_text() returns `arch`
+  std::string arch = {};           // contents of the arch file
+  std::string target_cost = {};    // what the target limits (graph/counted_costs.h); empty: no target
+  double target = 0, reached = 0;  // in the unit of this cost
+  std::string again = {};          // options that make the network again if the printed multipliers alone do not
+  // Of the scaled network; only with a latency target. The search chooses the network by `timing`; `again_ms` is the
+  // median of a measurement after the search, which a lucky or a disturbed one of the search cannot affect.
+  std::optional<Timing> timing = {};
+  std::optional<double> again_ms = {};
+  int threads = 1;       // used for `timing`
+  std::string out = {};  // file with `arch`; "-": to_text() returns `arch`
 };
 ScaleResult run_scale(const ScaleOptions& options, const Globals& globals, Output& out);
+// The warning that a latency is further than 3 % from its target: below it in the search, where it is never above, or
+// on either side when measured again. Empty if it is not.
+std::string latency_warning(double target_ms, double found_ms, double again_ms);
 Json to_json(const ScaleResult& result);
 std::string to_text(const ScaleResult& result);
 

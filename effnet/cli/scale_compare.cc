@@ -57,6 +57,17 @@ std::optional<CompareRulesResult::Network> network_for(const arch::ArchSpec& bas
   return network;
 }
 
+void check_any_network(const CompareRulesResult& result) {
+  using Row = CompareRulesResult::Row;
+  if (std::ranges::any_of(result.rows, [](const Row& row) { return row.network.has_value(); })) return;
+  const Row& nearest = *std::ranges::min_element(result.rows, {}, &Row::smallest_macs);
+  throw usage_error(
+      "--compare: no rule has a network this small (got {} MACs, expected at least {}, the smallest network of {} by "
+      "the "
+      "rule {})",
+      grouped(result.target_macs), grouped(nearest.smallest_macs), result.base, nearest.rule->name);
+}
+
 void measure_latencies(CompareRulesResult& result) {
   std::vector<arch::ArchSpec> specs;
   for (const CompareRulesResult::Row& row : result.rows) {
@@ -87,8 +98,11 @@ CompareRulesResult run_compare_rules(const ScaleOptions& options, const Globals&
       .base = base.name, .target_macs = static_cast<std::int64_t>(target), .threads = thread_count(globals)};
   for (const arch::Rule& rule : arch::rules()) {
     check_interrupt();
-    result.rows.push_back({&rule, network_for(base, target, {&rule, options.rule.coefficients, {}})});
+    const arch::RuleChoice choice{&rule, options.rule.coefficients, {}};
+    const double smallest = graph::count_macs(arch::scaled_by(base, arch::kSmallestPhi, choice).spec);
+    result.rows.push_back({&rule, static_cast<std::int64_t>(smallest), network_for(base, target, choice)});
   }
+  check_any_network(result);
   if (!options.no_latency) {
     out.note("measuring the networks in turns");
     measure_latencies(result);
@@ -99,12 +113,13 @@ CompareRulesResult run_compare_rules(const ScaleOptions& options, const Globals&
 Json to_json(const CompareRulesResult& result) {
   Json rows = Json::array();
   const bool measured = is_measured(result);
-  for (const auto& [rule, network] : result.rows) {
+  for (const auto& [rule, smallest_macs, network] : result.rows) {
     Json row{{"rule", rule->name}};
     for (const char* key : {"phi", "depth", "late_depth", "width", "resolution", "macs", "params", "activations"})
       row[key] = nullptr;
     if (measured) row["latency_ms"] = nullptr;
     row["reached"] = network && network->reached;
+    row["smallest_macs"] = smallest_macs;
     if (network) {
       row["phi"] = *network->scaling.phi;
       row["depth"] = network->scaling.depth;
@@ -137,7 +152,8 @@ std::string to_text(const CompareRulesResult& result) {
   if (measured) columns.push_back({"latency"});
   const std::size_t width = columns.size();
   report::Table table(std::move(columns));
-  for (const auto& [rule, network] : result.rows) {
+  std::string too_large;  // the rules without a network
+  for (const auto& [rule, smallest_macs, network] : result.rows) {
     std::vector<std::string> cells{std::string(rule->name)};
     if (network) {
       const arch::Scaling& scaling = network->scaling;
@@ -152,17 +168,22 @@ std::string to_text(const CompareRulesResult& result) {
       cells.push_back(graph::cost_text("memory", static_cast<double>(network->peak_bytes)));
       if (measured) cells.push_back(fmt::format("{:.2f} ms", network->timing->median()));
     }
+    if (!network) {
+      too_large += fmt::format("{}: the smallest network of this rule has {} MACs, more than the target\n", rule->name,
+                               grouped(smallest_macs));
+    }
     cells.resize(width, "-");
     table.row(std::move(cells));
   }
   std::string text =
       fmt::format("{} scaled by each rule to at most {} MACs\n", result.base, grouped(result.target_macs));
-  text += "later: a further multiplier of the depth of the later stages; -: the rule has no network this small\n";
+  text += "later: a further multiplier of the depth of the later stages\n";
   text += "memory: the peak of activations in fp32, without fusion\n";
   if (measured)
     text += fmt::format("latency: median, batch 1, {}, the networks measured in turns\n",
                         count_of(result.threads, "thread"));
-  return text + "\n" + table.text();
+  text += "\n" + table.text();
+  return too_large.empty() ? text : text + "\n" + too_large;
 }
 
 }  // namespace effnet::cli

@@ -21,7 +21,8 @@ struct CompareRulesResult {
   };
   struct Row {
     const arch::Rule* rule;
-    std::optional<Network> network;  // empty: even the smallest network of this rule has more MACs than the target
+    std::int64_t smallest_macs;      // of all networks of this rule
+    std::optional<Network> network;  // empty: smallest_macs is above the target
   };
   std::string base = {};
   std::int64_t target_macs = 0;

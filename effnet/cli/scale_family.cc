@@ -28,6 +28,15 @@ FamilyResult::Formula formula_for(const arch::Variant& variant, const arch::Coef
   return {phi, std::pow(c.alpha, phi), std::pow(c.beta, phi), std::pow(c.gamma, phi) * base_resolution};
 }
 
+// An arch file or a model file has no published scalings.
+const arch::Variant& named_base(const std::string& base) {
+  try {
+    return arch::variant(base);
+  } catch (const Error& error) {
+    throw error.in("--family");
+  }
+}
+
 // Only --alpha, --beta and --gamma have an effect: the published scalings are fixed.
 void check_options(const ScaleOptions& options) {
   std::vector<std::string> others = given_ways(options);
@@ -49,7 +58,7 @@ void check_options(const ScaleOptions& options) {
 FamilyResult run_family(const ScaleOptions& options) {
   check_options(options);
   check_coefficients(options.rule.coefficients);
-  const arch::Variant& base = arch::variant(options.base);
+  const arch::Variant& base = named_base(options.base);
   FamilyResult result{options.rule.coefficients, {}};
   for (const arch::Variant& variant : arch::family()) {
     if (variant.base != base.base) continue;

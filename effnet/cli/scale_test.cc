@@ -3,6 +3,7 @@
 
 #include "effnet/arch/family.h"
 #include "effnet/base/file.h"
+#include "effnet/base/text.h"
 #include "effnet/cli/cli_testing.h"
 #include "effnet/cli/inspect.h"
 #include "effnet/cli/scale.h"
@@ -128,6 +129,8 @@ TEST(Scale, CompareRefusals) {
   EXPECT_EQ(refused({.base = base, .rule = {.rule = "fast"}}),
             "2 --compare shows all rules (got --rule or --dims, expected neither)");
   EXPECT_EQ(refused({.base = base, .out = "x.toml"}), "2 --compare: -o needs one network (got x.toml, expected no -o)");
+  EXPECT_EQ(refused({.base = base, .target_macs = "9"}).substr(0, 65),
+            "2 --compare: no rule has a network this small (got 9 MACs, expect");
   EXPECT_EQ(refused({.base = base, .target_macs = "1e19"}),
             "2 --compare: too many MACs (got 1e+19, expected at most 1e+18)");
 }
@@ -297,6 +300,8 @@ TEST(Scale, FamilyHasNoOtherOptions) {
   EXPECT_EQ(refused({.base = "efficientnet_b0", .phi = 1, .out = "x.toml"}).substr(0, 67),
             "2 --family: it shows the published scalings (got --phi and -o too, ");
   EXPECT_EQ(refused({.base = "efficientnet_b0", .rule = {.coefficients = {.alpha = 1.3}}}), "");
+  EXPECT_EQ(refused({.base = "./my.toml"}),
+            "3 --family: unknown model (got './my.toml', expected a name from 'effnet models')");
 }
 
 TEST(Scale, TargetsRefuseOtherUnits) {
@@ -310,6 +315,52 @@ TEST(Scale, TargetsRefuseOtherUnits) {
             "2 --target-latency-ms: wrong value (got '5M',");
   EXPECT_EQ(refused({.base = "mobilenet_v2", .target_params = "3"}).substr(0, 53),
             "2 the target cannot be reached (got 3 parameters, exp");
+}
+
+// 3 % of 10 ms are 0.3 ms.
+TEST(ScaleResults, ALatencyFarFromItsTargetIsAWarning) {
+  EXPECT_EQ(latency_warning(10, 9.8, 9.75), "");
+  EXPECT_EQ(latency_warning(10, 9.9, 10.2), "") << "above by less than the tolerance";
+  EXPECT_EQ(latency_warning(10, 8, 8.1),
+            "the latency is not within 3 % of the target (got 8 ms and, measured again, 8.1 ms, expected 10 ms): the "
+            "rule has no nearer network, or the machine was busy during the search");
+  EXPECT_EQ(latency_warning(10, 9.8, 14.7),
+            "the latency is not within 3 % of the target (got 9.8 ms and, measured again, 14.7 ms, expected 10 ms): "
+            "the second differs from the first by +50 %, so the machine is busy or its clock changes; repeat the "
+            "command on an idle machine");
+  EXPECT_NE(latency_warning(10, 9.8, 4.9).find("by -50 %"), std::string::npos);
+  EXPECT_NE(latency_warning(10, 9, 9.8), "") << "the first is too far";
+}
+
+TEST(ScaleResults, ALatencyIsShownWithItsSecondMeasurement) {
+  CapturedOutput captured;
+  ScaleResult result = run_scale({.base = "mobilenet_v2", .phi = 0}, {.threads = {1}}, captured.out);
+  result.timing = Timing{.ms = {2, 4, 9}, .mean_ms = 5};
+  result.again_ms = 4.5;
+  EXPECT_NE(to_text(result).find("latency    4.000 ms, median of 3 runs on 1 thread; measured again 4.500 ms\n"),
+            std::string::npos);
+  EXPECT_EQ(to_json(result)["latency_ms"], 4);
+  EXPECT_EQ(to_json(result)["measured"]["again_ms"], 4.5);
+}
+
+// MACs and parameters do not depend on dropout.
+TEST(ScaleResults, DropoutIsThePublishedOneOrThatOfTheBase) {
+  CapturedOutput captured;
+  const auto scaled = [&](const ScaleOptions& options) { return run_scale(options, {.threads = {1}}, captured.out); };
+  const ScaleResult raised = scaled({.base = "efficientnet_b0", .phi = 7});
+  EXPECT_EQ(raised.scaling.spec.dropout, 0.5);
+  EXPECT_NE(raised.arch.find("\ndropout = 0.5\ndrop_path = 0.2\n"), std::string::npos) << raised.arch;
+  EXPECT_NE(to_text(raised).find("\ndropout    0.5, by the published rule of this family; drop path 0.2 as in effic"),
+            std::string::npos);
+  for (const ScaleOptions& options : {ScaleOptions{.base = "efficientnet_b0", .width = 2},
+                                      ScaleOptions{.base = "efficientnet_b0", .phi = 1, .rule = {.rule = "fast"}},
+                                      ScaleOptions{.base = "mobilenet_v2", .phi = 1}}) {
+    const ScaleResult kept = scaled(options);
+    EXPECT_EQ(kept.scaling.spec.dropout, 0.2) << options.base;
+    EXPECT_NE(to_text(kept).find(fmt::format("\ndropout    0.2 and drop path {:g} are those of {}; effnet train --set ",
+                                             kept.scaling.spec.drop_path, options.base)),
+              std::string::npos);
+  }
 }
 
 TEST(ScaleResults, AnotherRule) {
@@ -366,12 +417,19 @@ TEST(ScaleResults, Compare) {
   EXPECT_EQ(result.target_macs, 115744425) << "0.3 * 385,814,752, rounded down";
   Json document = to_json(result);
   EXPECT_EQ(keys(document), (Keys{"base", "target_macs", "rows"}));
-  const Keys row{"rule",       "phi",  "depth",  "late_depth",  "width",
-                 "resolution", "macs", "params", "activations", "reached"};
+  const Keys row{"rule", "phi",    "depth",       "late_depth", "width",        "resolution",
+                 "macs", "params", "activations", "reached",    "smallest_macs"};
   for (const Json& one : document["rows"]) EXPECT_EQ(keys(one), row);
   EXPECT_TRUE(document["rows"][0]["reached"]);
   EXPECT_TRUE(document["rows"][4]["macs"].is_null()) << "depth alone: one block per stage costs more";
   EXPECT_FALSE(document["rows"][4]["reached"]);
+  EXPECT_GT(document["rows"][4]["smallest_macs"], 115744425);
+  EXPECT_LT(document["rows"][0]["smallest_macs"], 115744425);
+  const std::string text = to_text(result);
+  EXPECT_NE(text.find(fmt::format("\n\ndepth: the smallest network of this rule has {} MACs, more than the target\n",
+                                  grouped(result.rows[4].smallest_macs))),
+            std::string::npos)
+      << text;
   EXPECT_NE(to_text(result).find("efficientnet_b0 scaled by each rule to at most 115,744,425 MACs"), std::string::npos);
   for (CompareRulesResult::Row& one : result.rows) {
     if (one.network) one.network->timing = Timing{.ms = {2, 4, 9}, .mean_ms = 5};

@@ -168,9 +168,15 @@ std::string to_text(const SearchReport& report) {
       "{}: space {}, evaluator {}, {}\nreward: {}\n", report.study, space_text(search.space), search.evaluator.name,
       search.points.empty() ? "controller " + search.controller : std::string("networks of another study"),
       objective_text(search));
-  text += fmt::format("trials: {} done ({} of them known from the same network), {} failed, {} running, {} waiting{}\n",
-                      result.done, result.twins, result.failed, result.running, result.waiting,
-                      result.complete ? "; the search has ended" : "");
+  if (report.trials.empty()) {  // the first worker plans them
+    text += "trials: none yet; the first worker proposes them\n";
+  } else {
+    text += fmt::format(
+        "trials: {} done ({} of them known from the same network), {} failed, {} running, {} waiting{}\n", result.done,
+        result.twins, result.failed, result.running, result.waiting, result.complete ? "; the search has ended" : "");
+  }
+  if (!result.complete)
+    text += fmt::format("not complete; to continue: effnet search run {}\n", in_shell(report.study));
   if (result.best.empty()) return text;
   text += "\nbest networks\n" + rows_text(report, result.best);
   text += fmt::format("\nPareto front: no other network is better and has a lower cost\n{}",

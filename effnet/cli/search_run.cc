@@ -2,6 +2,7 @@
 
 #include "effnet/cli/arguments.h"
 #include "effnet/cli/load.h"
+#include "effnet/cli/program.h"
 #include "effnet/cli/search_show.h"
 #include "effnet/cli/search_text.h"
 #include "effnet/cli/worker_processes.h"
@@ -36,16 +37,30 @@ std::unique_ptr<search::Evaluator> make_study(const std::string& study, const Na
   return evaluator;
 }
 
-// Runs `search worker` in several processes, and shows how far they are.
-void run_worker_processes(const SearchRunOptions& o, int threads, Study& study, Output& out) {
-  std::vector<std::string> words{"search", "worker", o.worker.study, fmt::format("--timeout={}", o.worker.timeout_s)};
-  if (!o.worker.device.empty()) words.push_back(fmt::format("--device={}", o.worker.device));
-  run_workers(std::move(words), o.workers, threads, [&] {
+// Runs `search worker` in several processes, and shows how far they are: a line for each training as in one worker, a
+// status line otherwise. Returns the first error of a worker.
+std::optional<Error> run_worker_processes(const SearchRunOptions& o, const NasSearch& search, int threads, Study& study,
+                                          Output& out) {
+  WorkerCommand worker{.words = {"search", "worker", fmt::format("--timeout={}", o.worker.timeout_s)},
+                       .operands = {o.worker.study}};
+  if (!o.worker.device.empty()) worker.words.push_back(fmt::format("--device={}", o.worker.device));
+  const bool training = is_training(search);
+  std::optional<EndedTrials> ended;
+  if (training) ended.emplace(study);
+  const InterruptNotice notice = stopping_notice(out.quiet() || !training);
+  std::optional<Error> failed = run_workers(worker, o.workers, threads, [&] {
     const search::TrialCounts counts = study.counts();
+    if (ended) {
+      ended->update([&](const search::Trial& trial) {
+        out.status("");
+        report_end(search, trial, counts.done + counts.failed, out);
+      });
+    }
     out.status(fmt::format("trials: {} done, {} failed, {} running, {} waiting", counts.done, counts.failed,
                            counts.running, counts.waiting));
   });
   out.status("");
+  return failed;
 }
 
 }  // namespace
@@ -78,17 +93,20 @@ Body declare_search_run(CLI::App& command, const Globals& globals, const SearchP
     Study study(o->worker.study, search::kNasStudy);
     check_same(search, stored_search(study), study.name());
     if (o->workers != 1) evaluator.reset();  // the workers have their own
+    std::optional<Error> failed;
     if (o->workers > 0 && !search::result_of(search, stored_trials(study, search)).complete) {
       check_files(search, study.name());
       if (o->workers > 1) {
-        run_worker_processes(*o, place.threads, study, out);
+        failed = run_worker_processes(*o, search, place.threads, study, out);
       } else {
         place.folder = runs_folder(o->worker.study, study.settings());
         if (!evaluator) evaluator = program.make_evaluator(search.space, search.evaluator, place);
         evaluate_trials(o->worker, search, study, *evaluator, out);
       }
     }
-    show(search_report({.study = o->worker.study}), globals, out);
+    const SearchReport report = search_report({.study = o->worker.study});
+    check_ended(failed, report.result.complete, out);
+    show(report, globals, out);
     return 0;
   };
 }

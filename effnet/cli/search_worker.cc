@@ -4,6 +4,7 @@
 #include "effnet/base/text.h"
 #include "effnet/cli/arguments.h"
 #include "effnet/cli/load.h"
+#include "effnet/cli/program.h"
 #include "effnet/cli/search_settings.h"
 #include "effnet/cli/search_text.h"
 #include "effnet/cli/worker_processes.h"
@@ -17,13 +18,15 @@ using search::Trial;
 
 constexpr std::size_t kDigestDigits = 12;
 
-// Reports the end of a trial: a line for a training, which takes minutes; a status line otherwise.
+}  // namespace
+
+bool is_training(const NasSearch& search) { return !search::evaluator_facts(search.evaluator.name).unit.empty(); }
+
 void report_end(const NasSearch& search, const Trial& trial, std::int64_t ended, Output& out) {
-  const bool slow = !search::evaluator_facts(search.evaluator.name).unit.empty();
   if (trial.state != search::TrialState::done) {
     out.status("");
     out.warn(fmt::format("trial {} failed: {} ({})", trial.id, trial.details, trial.what.candidate));
-  } else if (slow) {
+  } else if (is_training(search)) {
     const search::TrialNumbers numbers = search::numbers_of(trial);
     out.say(fmt::format("trial {} ({}): {}, {}, reward {:.4f}: {}", trial.id, number_of(trial.what.budget, "epoch"),
                         quality_text(search, numbers.quality), cost_text(search, numbers.cost), trial.score,
@@ -32,8 +35,6 @@ void report_end(const NasSearch& search, const Trial& trial, std::int64_t ended,
     out.status(fmt::format("{} trials done; trial {}: reward {:.4f}", ended, trial.id, trial.score));
   }
 }
-
-}  // namespace
 
 void declare_place_options(CLI::App& command, SearchWorkerOptions& o) {
   command
@@ -55,6 +56,7 @@ search::WorkerResult evaluate_trials(const SearchWorkerOptions& o, const NasSear
   options.most_trials = o.trials;
   std::int64_t ended = 0;
   options.ended = [&](const Trial& trial) { report_end(search, trial, ++ended, out); };
+  const InterruptNotice notice = stopping_notice(out.quiet() || !is_training(search));
   const search::WorkerResult result = search::work(study, search::kNasStudy, search::plan_of(search),
                                                    search::evaluate_with(search, evaluator), options);
   out.status("");

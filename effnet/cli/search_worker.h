@@ -24,6 +24,11 @@ void declare_place_options(CLI::App& command, SearchWorkerOptions& options);  //
 // trials had the same numbers. The study need not exist.
 std::filesystem::path runs_folder(const std::string& where, std::string_view settings);
 
+// Whether a trial is a training, which takes minutes.
+bool is_training(const search::NasSearch& search);
+// Reports the end of a trial: a line for a training, a status line otherwise. `ended`: how many have ended.
+void report_end(const search::NasSearch& search, const search::Trial& trial, std::int64_t ended, Output& out);
+
 // Evaluates trials until the search has ended, or options.trials of them.
 search::WorkerResult evaluate_trials(const SearchWorkerOptions& options, const search::NasSearch& search,
                                      search::Study& study, search::Evaluator& evaluator, Output& out);

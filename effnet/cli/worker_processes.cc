@@ -7,7 +7,9 @@
 #include <cstring>
 #include <exception>
 #include <filesystem>
+#include <mutex>
 #include <thread>
+#include <utility>
 
 #include "effnet/base/error.h"
 #include "effnet/base/interrupt.h"
@@ -41,46 +43,43 @@ search::WorkerOptions worker_options(double timeout_s) {
           .sleep = interruptible_sleep};
 }
 
-std::vector<std::string> words_without(const std::vector<std::string>& words,
-                                       const std::vector<std::string_view>& options) {
-  std::vector<std::string> kept;
-  for (std::size_t i = 1; i < words.size(); ++i) {
-    const auto is_option = [&](std::string_view option) { return words[i] == option; };
-    const auto has_value = [&](std::string_view option) { return words[i].starts_with(fmt::format("{}=", option)); };
-    if (std::ranges::any_of(options, is_option)) {
-      ++i;  // the value
-    } else if (std::ranges::none_of(options, has_value) && words[i] != "--json" && words[i] != "--quiet") {
-      kept.push_back(words[i]);
-    }
+std::optional<Error> worker_error(const ProcessResult& result) {
+  if (!result.started) return environment_error("a worker cannot be started (got no process, expected one)");
+  if (result.exit_code == 0) return {};
+  if (result.signal == 0) {
+    if (const std::optional<Error> own = read_error(result.errors, result.exit_code)) return own->in("a worker");
   }
-  return kept;
-}
-
-void check_worker(const ProcessResult& result) {
-  if (!result.started) throw environment_error("a worker cannot be started (got no process, expected one)");
-  if (result.exit_code == 0) return;
   const std::string end = result.signal != 0 ? fmt::format("was killed by {}", signal_text(result.signal))
                                              : fmt::format("ended with exit code {}", result.exit_code);
   const Error error = environment_error("a worker {}{}", end, result.errors.empty() ? "" : ": " + result.errors);
-  if (result.signal != SIGKILL) throw error;
-  throw error.with_hint(
+  if (result.signal != SIGKILL) return error;
+  return error.with_hint(
       "the system kills processes if memory is short: try fewer --workers; the same command continues the study");
 }
 
-void run_workers(std::vector<std::string> words, int count, int threads, const std::function<void()>& meanwhile) {
-  words.insert(words.begin(), std::filesystem::read_symlink("/proc/self/exe").string());
+std::optional<Error> run_workers(const WorkerCommand& command, int count, int threads,
+                                 const std::function<void()>& meanwhile) {
+  std::vector<std::string> words{std::filesystem::read_symlink("/proc/self/exe").string()};
+  words.insert(words.end(), command.words.begin(), command.words.end());
   words.emplace_back("--quiet");
   words.push_back(fmt::format("--threads={}", std::max(1, threads / count)));
-  std::vector<std::exception_ptr> errors(static_cast<std::size_t>(count));
-  std::vector<std::thread> waiting;
-  waiting.reserve(errors.size());
+  words.emplace_back("--");
+  words.insert(words.end(), command.operands.begin(), command.operands.end());
+  std::mutex mutex;
+  std::optional<Error> failed;  // the first one
+  std::exception_ptr fault;     // of this process
   std::atomic<int> running = count;
-  for (std::exception_ptr& error : errors) {
-    waiting.emplace_back([&words, &error, &running] {
+  std::vector<std::thread> waiting;
+  waiting.reserve(static_cast<std::size_t>(count));
+  for (int i = 0; i < count; ++i) {
+    waiting.emplace_back([&] {
       try {
-        check_worker(run_process(words));
+        const std::optional<Error> error = worker_error(run_process(words));
+        const std::lock_guard lock(mutex);
+        if (!failed) failed = error;
       } catch (...) {
-        error = std::current_exception();
+        const std::lock_guard lock(mutex);
+        fault = std::current_exception();
       }
       --running;
     });
@@ -95,10 +94,34 @@ void run_workers(std::vector<std::string> words, int count, int threads, const s
     own = std::current_exception();
   }
   for (std::thread& one : waiting) one.join();
+  if (interrupted()) throw Error(ErrorCode::interrupted, "interrupted", "the same command continues the search");
   if (own) std::rethrow_exception(own);
-  for (const std::exception_ptr& error : errors) {
-    if (error) std::rethrow_exception(error);
+  if (fault) std::rethrow_exception(fault);
+  if (meanwhile) meanwhile();
+  return failed;
+}
+
+void check_ended(const std::optional<Error>& failed, bool complete, Output& out) {
+  if (!failed) return;
+  if (!complete) throw *failed;
+  out.warn(fmt::format("{}; the other workers have completed the search", failed->what()));
+}
+
+EndedTrials::EndedTrials(search::Study& study) : study_(study) {
+  update([](const search::Trial& /*trial*/) {});
+}
+
+void EndedTrials::update(const std::function<void(const search::Trial&)>& report) {
+  const search::TrialCounts counts = study_.counts();
+  if (counts.done + counts.failed == count_) return;
+  count_ = counts.done + counts.failed;
+  std::vector<search::Trial> ended;
+  for (search::Trial& trial : study_.trials()) {
+    const bool has_ended = trial.state == search::TrialState::done || trial.state == search::TrialState::failed;
+    if (has_ended && known_.insert(trial.id).second && trial.twin_of == 0) ended.push_back(std::move(trial));
   }
+  std::ranges::stable_sort(ended, {}, &search::Trial::ended_s);
+  for (const search::Trial& trial : ended) report(trial);
 }
 
 }  // namespace effnet::cli

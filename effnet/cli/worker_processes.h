@@ -1,12 +1,16 @@
 // The workers of a study: their clock, their options, and several worker processes of one command.
 #pragma once
 
+#include <cstdint>
 #include <functional>
+#include <optional>
+#include <set>
 #include <string>
-#include <string_view>
 #include <vector>
 
+#include "effnet/base/error.h"
 #include "effnet/base/process.h"
+#include "effnet/cli/output.h"
 #include "effnet/search/study/worker.h"
 
 namespace effnet::cli {
@@ -17,18 +21,38 @@ double now_s();  // seconds since 1970
 // Error(usage) for a --timeout out of range.
 search::WorkerOptions worker_options(double timeout_s);
 
-// The words of a command line (Globals::words) without the program, without these options and their values, and without
-// --json and --quiet.
-std::vector<std::string> words_without(const std::vector<std::string>& words,
-                                       const std::vector<std::string_view>& options);
+// The error of a worker process that has ended; empty if it has succeeded. An error that the worker has printed keeps
+// its exit code and its hint; anything else, such as a signal, is Error(environment).
+std::optional<Error> worker_error(const ProcessResult& result);
 
-// Throws Error(environment) with the reason if a worker process could not be started or has failed.
-void check_worker(const ProcessResult& result);
+// A command of this program that works on a study. Options are one word each (--timeout=60). They come before "--", and
+// the operands, which may begin with "-", after it.
+struct WorkerCommand {
+  std::vector<std::string> words;  // the command and its options
+  std::vector<std::string> operands;
+};
 
-// Runs this program with the arguments `words` in `count` processes at the same time, each with an equal part of
-// `threads`, and waits until all of them have ended. Calls `meanwhile` about four times per second while it waits.
-// Throws Error(environment) with the worker's last messages if a worker has failed, and Error(interrupted) after a
-// signal.
-void run_workers(std::vector<std::string> words, int count, int threads, const std::function<void()>& meanwhile = {});
+// Runs the command in `count` processes at the same time, each with an equal part of `threads`, and waits until all of
+// them have ended. Calls `meanwhile` about four times per second while it waits, and once at the end. Returns the error
+// of the worker that failed first; check_ended() decides whether it matters. Throws Error(interrupted) after a signal.
+std::optional<Error> run_workers(const WorkerCommand& command, int count, int threads,
+                                 const std::function<void()>& meanwhile = {});
+
+// Throws the error of a failed worker, unless the other workers have completed the search: then it is only a warning.
+void check_ended(const std::optional<Error>& failed, bool complete, Output& out);
+
+// The trials of a study that end while other processes work on it.
+class EndedTrials {
+ public:
+  explicit EndedTrials(search::Study& study);  // trials that have ended before are not reported
+  // Calls `report` for each trial that has ended since the last call, in the order of their ends. Leaves out twins,
+  // which got the result of another trial.
+  void update(const std::function<void(const search::Trial&)>& report);
+
+ private:
+  search::Study& study_;
+  std::int64_t count_ = 0;        // of ended trials, also twins
+  std::set<std::int64_t> known_;  // their ids
+};
 
 }  // namespace effnet::cli

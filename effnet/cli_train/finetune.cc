@@ -182,6 +182,7 @@ Body declare_finetune(CLI::App& command, const Globals& globals) {
     static_cast<void>(train::device_named(o->device, 0));
     require_weights(o->from.empty() ? o->model : model_of_run(o->from), globals, out);
     ProgressLine line(out);
+    const InterruptNotice notice = stopping_notice(globals.quiet);
     const train::FinetuneResult result = train::finetune(options_of(*o, globals, line));
     line.clear();
     run_report({.runs = {o->out}}, globals, out);

@@ -4,6 +4,8 @@
 
 #include <cmath>
 
+#include "effnet/base/text.h"
+
 namespace effnet::cli {
 
 void ProgressLine::clear() {
@@ -22,12 +24,11 @@ void ProgressLine::show(const train::Progress& progress) {
   if (now - last_ < std::chrono::milliseconds(200)) return;
   last_ = now;
   counted_.reset();
-  const auto left = static_cast<std::int64_t>(progress.seconds_left);
   // With a time budget the number of epochs is an estimate that changes a little with every step.
   out_.status(fmt::format("epoch {} of {:.0f}  {}/{}  loss {:.4f}  top-1 {:.2f} %  lr {:.3g}  {:.1f} images/s  {}",
                           progress.epoch, std::ceil(progress.epochs - 0.05), progress.step, progress.steps_per_epoch,
                           progress.loss, progress.top1, progress.lr, progress.images_per_second,
-                          left > 0 ? fmt::format("{}:{:02}:{:02} left", left / 3600, left / 60 % 60, left % 60) : ""));
+                          progress.seconds_left >= 1 ? time_text(progress.seconds_left) + " left" : ""));
 }
 
 void ProgressLine::show(std::string_view what, std::int64_t done, std::int64_t total) {

@@ -2,6 +2,7 @@
 #include <algorithm>
 #include <array>
 
+#include "effnet/arch/family.h"
 #include "effnet/base/file.h"
 #include "effnet/base/text.h"
 #include "effnet/cli/arguments.h"
@@ -106,20 +107,27 @@ ScaleSearch open_study(const ScaleSearchOptions& o, int threads, Output& out) {
   return asked;
 }
 
-search::WorkerResult run_worker(const ScaleSearchOptions& o, const ScaleSearch& search, int threads, Output& out) {
+// One line for each trial that has ended, with the time that the rest takes.
+void say_end(const ScaleSearch& search, Study& study, const search::Trial& trial, int workers, Output& out) {
+  std::string line = fmt::format(
+      "trial {} ({}, seed {}, {}): {}", trial.id, trial.what.candidate, trial.what.seed,
+      number_of(trial.what.budget, "epoch"),
+      trial.state == search::TrialState::done ? fmt::format("{:.2f} %", trial.score) : "failed: " + trial.details);
+  const std::optional<double> left = search::seconds_left(search, study.trials(), workers);
+  if (left && *left >= 1) line += fmt::format("; about {} left", time_text(*left));
+  out.say(line);
+}
+
+void run_worker(const ScaleSearchOptions& o, const ScaleSearch& search, int threads, Output& out) {
   Study study(o.study, search::kScaleStudy);
   const train::Recipe recipe = train::parse_recipe(search.recipe, "the study's recipe");
   check_still_there(study.name(), "the images", recipe.data.folder);
   lab::ProxyOptions proxy{
       .recipe = recipe, .folder = Study::runs_folder(o.study), .device = o.device, .threads = threads};
   search::WorkerOptions options = worker_options(o.timeout_s);
-  options.ended = [&](const search::Trial& trial) {
-    out.say(fmt::format(
-        "trial {} ({}, seed {}, {}): {}", trial.id, trial.what.candidate, trial.what.seed,
-        number_of(trial.what.budget, "epoch"),
-        trial.state == search::TrialState::done ? fmt::format("{:.2f} %", trial.score) : "failed: " + trial.details));
-  };
-  const search::WorkerResult result = search::work(
+  options.ended = [&](const search::Trial& trial) { say_end(search, study, trial, 1, out); };
+  const InterruptNotice notice = stopping_notice(out.quiet());
+  search::work(
       study, search::kScaleStudy, search::plan_of(search::halving_of(search)),
       [&](const search::Trial& trial) {
         return lab::train_proxy(trial, search::network_of(search, trial.what.candidate), proxy);
@@ -127,26 +135,36 @@ search::WorkerResult run_worker(const ScaleSearchOptions& o, const ScaleSearch& 
       options);
   std::error_code ignored;
   fs::remove(proxy.folder, ignored);  // only if no other worker has a run in it
-  return result;
 }
 
-// Runs the same command in `o.workers` processes, each with one worker.
-void run_workers_of(const ScaleSearchOptions& o, const Globals& globals) {
-  std::vector<std::string> words = words_without(globals.words, {"--workers", "--threads", "-o", "--out"});
-  words.emplace_back("--workers=1");
-  run_workers(std::move(words), o.workers, thread_count(globals));
+// Runs `o.workers` processes, each with one worker. They read all settings from the study. Returns the first error of a
+// worker.
+std::optional<Error> run_workers_of(const ScaleSearchOptions& o, const ScaleSearch& search, int threads, Output& out) {
+  Study study(o.study, search::kScaleStudy);
+  EndedTrials ended(study);
+  const WorkerCommand worker{.words = {"scale", "search", "--workers=1", fmt::format("--study={}", o.study),
+                                       fmt::format("--timeout={}", o.timeout_s), fmt::format("--device={}", o.device)},
+                             .operands = {o.base}};
+  const InterruptNotice notice = stopping_notice(out.quiet());
+  return run_workers(worker, o.workers, threads, [&] {
+    ended.update([&](const search::Trial& trial) { say_end(search, study, trial, o.workers, out); });
+  });
 }
 
-// Writes the base scaled by the coefficients for phi = 1 to 7. Returns the paths.
-std::vector<std::string> write_family(const ScaleSearch& search, const arch::Coefficients& best,
-                                      const fs::path& folder) {
+// Writes the base scaled by the coefficients for phi = 1 to 7, as effnet scale does. `base`: as it was given. Returns
+// the paths.
+std::vector<std::string> write_family(const ScaleSearch& search, const std::string& base,
+                                      const arch::Coefficients& best, const fs::path& folder) {
   constexpr int kLargestPhi = 7;  // as in the paper: B1 to B7
   make_folders(folder);
   std::vector<std::string> files;
+  const arch::Variant* const named = arch::find_variant(base);
   for (int phi = 1; phi <= kLargestPhi; ++phi) {
-    arch::ArchSpec spec = arch::scaled_by(search.base, phi, {.coefficients = best}).spec;
+    const arch::RuleChoice rule{.coefficients = best};
+    arch::ArchSpec spec = arch::scaled_by(search.base, phi, rule).spec;
+    if (named != nullptr) spec.dropout = arch::published_dropout(*named, rule, phi).value_or(spec.dropout);
     spec.name = fmt::format("{}-phi{}", search.base.name, phi);
-    files.push_back((folder / (spec.name + ".toml")).string());
+    files.push_back((folder / (in_file_name(spec.name) + ".toml")).string());
     write_text(files.back(), arch::print(spec));
   }
   return files;
@@ -203,9 +221,21 @@ Json to_json(const ScaleSearchReport& report) {
 
 std::string to_text(const ScaleSearchReport& report) {
   const search::ScaleSearchResult& result = report.result;
-  std::string text = fmt::format("{}: {}; trials: {} done, {} failed, {} running, {} waiting\n\n",
-                                 report.search.base.name, count_of(std::ssize(report.search.candidates), "candidate"),
-                                 result.done, result.failed, result.running, result.waiting);
+  const std::int64_t candidates = std::ssize(report.search.candidates);
+  std::string text = fmt::format("{}: {}; ", report.search.base.name, count_of(candidates, "candidate"));
+  if (report.trials.empty()) {  // the first worker plans them
+    text += fmt::format("the {} of the first round wait\n",
+                        count_of(candidates * std::ssize(report.search.seeds), "trial"));
+  } else {
+    text += fmt::format("trials: {} done, {} failed, {} running, {} waiting\n", result.done, result.failed,
+                        result.running, result.waiting);
+  }
+  if (!result.complete) {
+    text += fmt::format("not complete; to continue: effnet scale search {} --study {}\n", in_shell(report.base),
+                        in_shell(report.study));
+  }
+  if (result.rows.empty()) return text;
+  text += "\n";
   report::Table table(
       {{"alpha"}, {"beta"}, {"gamma"}, {report.search.cost}, {"epochs"}, {"top-1 %"}, {"+-"}, {"seeds"}});
   constexpr std::size_t kShown = 15;
@@ -267,8 +297,10 @@ Body declare_scale_search(CLI::App& scale, const Globals& globals) {
   command.add_option("--step", o->step, "Try alpha, beta and gamma in steps of this size [0.05]")->type_name("F");
   command.add_option("--cost", o->cost,
                      "What the factor is of: macs, params, memory or latency (measured here) [macs]");
-  add_number(command, "--workers", o->workers, 0, 256,
-             "Run N processes on the study; 0 only makes it. The same command in other terminals adds workers [1]");
+  add_number(
+      command, "--workers", o->workers, 0, 256,
+      "Run N processes on the study; 0 only makes it, or shows how far it is. The same command in other terminals "
+      "adds workers [1]");
   command
       .add_option("--timeout", o->timeout_s,
                   "Repeat a trial whose worker has given no sign of life for S seconds: it was killed, or its machine "
@@ -282,14 +314,21 @@ Body declare_scale_search(CLI::App& scale, const Globals& globals) {
     static_cast<void>(worker_options(o->timeout_s));  // throws for a wrong --timeout
     const int threads = thread_count(globals);
     if (!o->out.empty()) make_folders(o->out);  // throws now, and not after hours of training, if it cannot be made
-    ScaleSearchReport report{
-        .base = o->base, .search = open_study(*o, threads, out), .result = {}, .trials = {}, .files = {}};
+    ScaleSearchReport report{.base = o->base,
+                             .study = o->study,
+                             .search = open_study(*o, threads, out),
+                             .result = {},
+                             .trials = {},
+                             .files = {}};
+    std::optional<Error> failed;
     if (o->workers == 1) run_worker(*o, report.search, threads, out);
-    if (o->workers > 1) run_workers_of(*o, globals);
+    if (o->workers > 1) failed = run_workers_of(*o, report.search, threads, out);
     Study study(o->study, search::kScaleStudy);
     report.trials = study.trials();
     report.result = search::result_of(report.search, report.trials, study.name());
-    if (!o->out.empty() && report.result.best) report.files = write_family(report.search, *report.result.best, o->out);
+    check_ended(failed, report.result.complete, out);
+    if (!o->out.empty() && report.result.best)
+      report.files = write_family(report.search, o->base, *report.result.best, o->out);
     show(report, globals, out);
     return 0;
   };

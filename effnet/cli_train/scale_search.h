@@ -20,7 +20,7 @@ struct ScaleSearchOptions {
 };
 
 struct ScaleSearchReport {
-  std::string base;  // as it was given
+  std::string base, study;  // as they were given
   search::ScaleSearch search;
   search::ScaleSearchResult result;
   std::vector<search::Trial> trials;

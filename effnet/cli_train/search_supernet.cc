@@ -30,6 +30,7 @@ SearchSupernetResult run_search_supernet(const SearchSupernetOptions& o, const G
   check_no_stdout("--out", o.out);
   const search::Space space = load_space(o.space);
   ProgressLine line(out);
+  const InterruptNotice notice = stopping_notice(globals.quiet);
   return {.space = space.name,
           .given = o.space,
           .file = o.out,

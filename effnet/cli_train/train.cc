@@ -85,7 +85,7 @@ void print_summary(const train::Summary& summary, bool averaged, const fs::path&
                       summary.images_per_second, train::device_text(summary.device, summary.isa),
                       summary.world_size > 1 ? fmt::format(", {} processes", summary.world_size) : "");
   text += fmt::format("{}: model.safetensors, metrics.csv, report.html; try: effnet predict {} IMAGE\n", run.string(),
-                      (run / "model.safetensors").string());
+                      in_shell((run / "model.safetensors").string()));
   out.print(text);
 }
 
@@ -148,6 +148,7 @@ Body declare_train(CLI::App& command, const Globals& globals) {
           progress.message = message;
           line.show(progress);
         });
+    const InterruptNotice notice = stopping_notice(globals.quiet || group->rank() != 0);
     const train::Summary summary = train::run(options, *group);
     if (group->rank() == 0) print_summary(summary, options.recipe.ema_decay > 0, o->out, globals, out);
     return 0;

@@ -10,6 +10,7 @@
 #include "effnet/base/names.h"
 #include "effnet/base/preprocessing_rules.h"
 #include "effnet/base/text.h"
+#include "effnet/graph/arch_file.h"
 
 namespace effnet::formats {
 namespace {
@@ -142,7 +143,8 @@ FoundModel find_model(const std::string& model, Pulled pulled) {
   const PathKind kind = path_kind(model, failure);
   // The names of models contain no '/' or '.', so a MODEL with one of these characters is a path.
   const bool path = model.find_first_of("/.") != std::string::npos;
-  if (kind == PathKind::nothing && !path) arch::variant(model);  // throws; the hint has the nearest name
+  if (kind == PathKind::nothing && !path)  // throws; the hint has the nearest name
+    arch::variant(model, "a name from 'effnet models', a .safetensors model file or a .toml arch file");
   if (failure) throw input_error("{}: cannot read ({})", model, failure.message());
   if (kind == PathKind::nothing) {
     throw input_error("{}: cannot read ({})", model,
@@ -166,7 +168,7 @@ ModelDescription describe(const FoundModel& found) {
     return {std::move(read.arch), std::move(read.preprocessing), read.calibration};
   }
   if (found.arch_file.empty()) return description_of(arch::variant(found.name).spec);
-  return description_of(arch::parse(read_text(found.arch_file), found.arch_file.string()));
+  return description_of(graph::parse_arch(read_text(found.arch_file), found.arch_file.string()));
 }
 
 fs::path home_folder() {

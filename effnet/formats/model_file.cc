@@ -11,6 +11,7 @@
 #include "effnet/formats/names.h"
 #include "effnet/formats/read_weights.h"
 #include "effnet/formats/safetensors.h"
+#include "effnet/graph/arch_file.h"
 #include "effnet/graph/lower.h"
 
 namespace effnet::formats {
@@ -318,7 +319,7 @@ Model parse_model(const tensor::Weights& file, Averaged averaged) {
   const tensor::Weights& weights = file.metadata.contains(kCheckpoint) ? from_checkpoint : file;
   check_format(weights);
   Model model;
-  model.arch = arch::parse(metadata_text(weights, "effnet.arch"), "effnet.arch");
+  model.arch = graph::parse_arch(metadata_text(weights, "effnet.arch"), "effnet.arch");
   model.preprocessing = parse_preprocessing(weights);
   model.labels = texts_of(weights, "effnet.labels");
   model.class_ids = texts_of(weights, "effnet.class_ids");

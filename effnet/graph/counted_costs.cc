@@ -26,6 +26,28 @@ constexpr std::array<CountedCost, 3> kCosts{{
      [](const arch::ArchSpec& spec) { return static_cast<double>(activation_memory(lower(spec)).peak_bytes); }},
 }};
 
+constexpr double kPhiOfLarge = 4;  // the MACs grow 2^4 times, and about as much with the coefficients of compound
+
+double smallest_cost(const arch::ArchSpec& base, const arch::RuleChoice& rule, const CountedCost& cost) {
+  return cost.count(arch::scaled_by(base, arch::kSmallestPhi, rule).spec);
+}
+
+Error unchanged_cost(const arch::ArchSpec& base, double target, const arch::RuleChoice& rule, const CountedCost& cost) {
+  std::vector<std::string> others;
+  others.reserve(arch::rules().size());
+  for (const arch::Rule& other : arch::rules()) {
+    if (changes_cost(base, {&other, rule.coefficients, {}}, cost)) others.emplace_back(other.name);
+  }
+  const bool some = rule.dimensions != arch::Dimensions{};
+  const Error error = usage_error(
+      "the target cannot be reached: the rule {}{} does not change this cost of {} (got {}, expected {}, the cost of "
+      "all its networks)",
+      rule.rule->name, some ? " in these dimensions" : "", base.name, exact_cost_text(cost.name, target),
+      exact_cost_text(cost.name, smallest_cost(base, rule, cost)));
+  if (others.empty()) return error;
+  return error.with_hint(fmt::format("{}--rule {} changes it", some ? "with all dimensions, " : "", one_of(others)));
+}
+
 }  // namespace
 
 std::span<const CountedCost> counted_costs() { return kCosts; }
@@ -61,13 +83,33 @@ std::string exact_cost_text(std::string_view cost, double value) {
   return fmt::format("{} {}", grouped(static_cast<std::int64_t>(value)), counted->plural);
 }
 
+bool changes_cost(const arch::ArchSpec& base, const arch::RuleChoice& rule, const CountedCost& cost) {
+  const double smallest = smallest_cost(base, rule, cost);
+  try {
+    return cost.count(arch::scaled_by(base, kPhiOfLarge, rule).spec) != smallest;
+  } catch (const Error& error) {
+    if (error.code() != ErrorCode::usage) throw;
+    return true;  // this network is larger than an arch file can describe, so the rule changes something
+  }
+}
+
 arch::Scaling scale_to_cost(const arch::ArchSpec& base, double target, const arch::RuleChoice& rule,
                             const CountedCost& cost) {
-  if (std::optional<arch::Scaling> found = arch::find_scaling(base, target, rule, cost.count)) return *std::move(found);
-  const double smallest = cost.count(arch::scaled_by(base, arch::kSmallestPhi, rule).spec);
-  throw usage_error(
-      "the target cannot be reached (got {}, expected at least {}, the cost of the smallest scaling of {})",
-      exact_cost_text(cost.name, target), exact_cost_text(cost.name, smallest), base.name);
+  if (!changes_cost(base, rule, cost)) throw unchanged_cost(base, target, rule, cost);
+  std::optional<arch::Scaling> found = arch::find_scaling(base, target, rule, cost.count);
+  if (!found) {
+    throw usage_error(
+        "the target cannot be reached (got {}, expected at least {}, the cost of the smallest scaling of {})",
+        exact_cost_text(cost.name, target), exact_cost_text(cost.name, smallest_cost(base, rule, cost)), base.name);
+  }
+  const double reached = cost.count(found->spec);
+  if (found->at_limit && reached < (1 - arch::kTargetTolerance) * target) {
+    throw usage_error(
+        "the target cannot be reached (got {}, expected at most {}, the cost of the largest scaling of {} by the rule "
+        "{})",
+        exact_cost_text(cost.name, target), exact_cost_text(cost.name, reached), base.name, rule.rule->name);
+  }
+  return *std::move(found);
 }
 
 }  // namespace effnet::graph

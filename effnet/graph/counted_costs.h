@@ -28,7 +28,11 @@ std::vector<std::string> cost_names();                        // of all costs, t
 CostUnit unit_of(std::string_view cost);
 std::string cost_text(std::string_view cost, double value);  // "386M MACs", "5.29M parameters", "1.25MB", "12.3 ms"
 std::string exact_cost_text(std::string_view cost, double value);  // "385,814,752 MACs", "65,536 bytes", "12.345 ms"
-// arch::solve() for a counted cost. Its error has the unit of the cost.
+// Whether the cost depends on phi: it differs between the smallest network of the rule and one with about 16 times the
+// MACs of the base. Parameters, for example, do not depend on the resolution. Throws like arch::scaled_by().
+bool changes_cost(const arch::ArchSpec& base, const arch::RuleChoice& rule, const CountedCost& cost);
+// arch::solve() for a counted cost. Throws Error(usage), with the unit of the cost, if the target is below the smallest
+// or above the largest network of the rule, or if the rule does not change the cost; the hint has the rules that do.
 arch::Scaling scale_to_cost(const arch::ArchSpec& base, double target, const arch::RuleChoice& rule,
                             const CountedCost& cost);
 inline double count_macs(const arch::ArchSpec& spec) { return counted_costs().front().count(spec); }

@@ -11,12 +11,14 @@
 #include "effnet/arch/family.h"
 #include "effnet/arch/scaling.h"
 #include "effnet/base/error.h"
+#include "effnet/graph/arch_file.h"
 #include "effnet/graph/costs.h"
 
 namespace effnet::graph {
 namespace {
 
 using testing::HasSubstr;
+using testing::StartsWith;
 
 TEST(Lower, NamedNetworksAreWellFormedGraphs) {
   for (const arch::Variant& variant : arch::family()) {
@@ -125,6 +127,16 @@ TEST(Lower, UnknownBlocksAndUnsupportedChannelsAreInputErrors) {
     return std::string("no error");
   };
   EXPECT_THAT(message("[[stages]]\nblock = 'mbcnov'\nchannels = 8\n"), HasSubstr("unknown block kind (got 'mbcnov'"));
+  try {
+    parse_arch("name = 'n'\n[[stages]]\nchannels = 8\n[[stages]]\nchannels = 8\nblock = 'mbcnov'\n", "my.toml");
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::input);
+    EXPECT_THAT(error.what(),
+                StartsWith("my.toml:6:9: stages[1].block: unknown block kind (got 'mbcnov', expected mb"));
+    EXPECT_EQ(error.hint(), "did you mean mbconv?");
+  }
+  EXPECT_EQ(parse_arch("name = 'n'\n[[stages]]\nchannels = 8\n", "my.toml").stages[0].block, "mbconv") << "the default";
   EXPECT_THAT(message("[[stages]]\nblock = 'mbcnov'\nchannels = 8\n"), HasSubstr("did you mean mbconv?"));
   EXPECT_THAT(message("[[stages]]\nblock = 'amoebanet_b_normal'\nchannels = 3\n"), HasSubstr("amoebanet"));
   // A stride of 4 before the cell: the previous output is not twice as large as the current one.

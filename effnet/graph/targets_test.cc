@@ -2,6 +2,7 @@
 // resolution within 6 % of gamma^phi allows it.
 #include <gtest/gtest.h>
 
+#include <algorithm>
 #include <cmath>
 #include <optional>
 
@@ -79,6 +80,31 @@ TEST(Targets, EveryRuleReachesItsTarget) {
         EXPECT_GT(macs(next), target) << name << " " << factor;
       }
     }
+  }
+}
+
+// 480 px is the cap of the rule. A resolution found for a target may be 6 % above the formula's, but not above both.
+TEST(Targets, CappedLetsALargeBaseShrinkAndNotGrowInResolution) {
+  const arch::RuleChoice capped{&arch::rule("capped"), {}, {}};
+  for (const char* name : {"efficientnet_b0", "resnet18"}) {
+    for (const std::int64_t px : {520, 600}) {
+      const arch::ArchSpec base = arch::scaled(arch::variant(name).spec, 1, 1, px);
+      for (const double factor : {0.99, 0.95, 0.8, 0.3}) {
+        const arch::Scaling found = arch::solve(base, factor * macs(base), capped, macs);
+        const double formula = std::min(1.0, std::pow(1.15, found.phi.value())) * static_cast<double>(px);
+        constexpr double kRounding = 2;  // to a multiple of 4
+        EXPECT_LT(found.resolution, px) << name << " x" << factor;
+        EXPECT_LE(static_cast<double>(found.resolution), std::max(480.0, formula + kRounding))
+            << name << " x" << factor;
+      }
+      for (const double factor : {1.5, 4.0})
+        EXPECT_LE(arch::solve(base, factor * macs(base), capped, macs).resolution, px) << name << " x" << factor;
+      EXPECT_EQ(arch::scaled_by(base, 1, capped).resolution, px) << name;
+      EXPECT_EQ(arch::scaled_by(base, -1, capped).resolution, arch::scaled_by(base, -1).resolution) << name;
+    }
+    const arch::ArchSpec& small = arch::variant(name).spec;  // 224 px
+    for (const double factor : {8.0, 20.0})
+      EXPECT_LE(arch::solve(small, factor * macs(small), capped, macs).resolution, 480) << name << " x" << factor;
   }
 }
 

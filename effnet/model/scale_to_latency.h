@@ -20,11 +20,12 @@ struct TimedScaling {
   arch::Scaling scaling;
   Timing timing;
 };
-// Returns the largest scaling by the rule found whose median latency with `threads` threads is at most target_ms.
-// Latency is roughly proportional to MACs. So each round calculates a number of MACs from the last measurement, between
-// the largest number that was fast enough and the smallest that was too slow, and measures the scaling that arch::solve
-// finds for it. The search stops when the latency is within 3 % of the target, or when these two numbers differ by at
-// most 1 %. `note` receives each measurement. Throws Error(usage) if the target cannot be reached.
+// Returns, of the scalings by the rule that were measured, the one with the most MACs whose median latency with
+// `threads` threads was at most target_ms. Latency is roughly proportional to MACs. So each round calculates a number
+// of MACs from the last measurement, between the largest number that was fast enough and the smallest that was too
+// slow, and measures the scaling that arch::solve finds for it. The search stops when the latency is within 3 % of the
+// target, or when these two numbers differ by at most 1 %. `note` receives each measurement. Throws Error(usage) if the
+// target cannot be reached.
 TimedScaling scale_to_latency(const arch::ArchSpec& base, double target_ms, const arch::RuleChoice& choice, int threads,
                               const Note& note = {});
 

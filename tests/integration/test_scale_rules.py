@@ -34,14 +34,16 @@ def test_one_dimension_alone_is_a_rule_with_dims(effnet):
 @pytest.mark.parametrize("rule", RULES)
 def test_factors_and_targets(effnet, rule):
     near = rule not in ("width", "depth", "resolution")  # these move in steps
-    for arguments, field, target in ((["--factor", "2"], "macs", 2 * B0_MACS), (["--target-macs", "1G"], "macs", 1e9),
-                                     (["--target-params", "9M"], "params", 9e6)):
+    for arguments, target in ((["--factor", "2"], 2 * B0_MACS), (["--target-macs", "1G"], 1e9)):
         scaled = effnet.json("scale", "efficientnet_b0", "--rule", rule, *arguments)
-        assert scaled[field] <= target
-        if near and field == "macs":
-            assert scaled[field] >= 0.97 * target
-    scaled = effnet.json("scale", "efficientnet_b0", "--rule", rule, "--target-memory", "40MB")
-    assert scaled["activations"]["peak_bytes"] <= 40e6
+        assert scaled["macs"] <= target
+        if near:
+            assert scaled["macs"] >= 0.97 * target
+    if rule != "resolution":
+        assert effnet.json("scale", "efficientnet_b0", "--rule", rule, "--target-params", "9M")["params"] <= 9e6
+    if rule != "depth":
+        scaled = effnet.json("scale", "efficientnet_b0", "--rule", rule, "--target-memory", "40MB")
+        assert scaled["activations"]["peak_bytes"] <= 40e6
 
 
 def test_a_scaled_network_is_an_arch_file(effnet, tmp_path):
@@ -61,6 +63,8 @@ def test_capped_stays_at_480_pixels(effnet):
     assert [stage["repeats"] for stage in scaled["stages"]] == repeats
     assert effnet.json("scale", "efficientnet_b0", "--rule", "capped", "--target-macs", "50G")["resolution"] <= 480
     assert effnet.json("scale", "efficientnet_b6", "--rule", "capped", "--phi", "1")["resolution"] == 528
+    assert effnet.json("scale", "efficientnet_b6", "--rule", "capped", "--phi", "-1")["resolution"] == 460  # 528 / 1.15 = 459.1
+    assert effnet.json("scale", "efficientnet_b6", "--rule", "capped", "--factor", "0.99")["resolution"] < 528
 
 
 def test_tinynets(effnet):
@@ -83,7 +87,7 @@ def test_compare_without_latency(effnet):
     assert list(document) == ["base", "target_macs", "rows"] and document["target_macs"] == 4 * B0_MACS
     assert [row["rule"] for row in document["rows"]] == RULES
     for row in document["rows"]:
-        assert list(row) == COMPARE + ["reached"]
+        assert list(row) == COMPARE + ["reached", "smallest_macs"]
         assert row["macs"] <= 4 * B0_MACS and row["reached"] == (row["macs"] >= 0.97 * 4 * B0_MACS)
         assert row["reached"] or row["rule"] in ("width", "depth")
     rows = {row["rule"]: row for row in document["rows"]}
@@ -96,15 +100,21 @@ def test_compare_without_latency(effnet):
 
 
 def test_a_rule_without_a_network_this_small(effnet):
-    rows = {row["rule"]: row for row in effnet.json("scale", "efficientnet_b0", "--compare", "--no-latency", "--factor", "0.25")["rows"]}
+    command = ["scale", "efficientnet_b0", "--compare", "--no-latency", "--factor", "0.25"]
+    rows = {row["rule"]: row for row in effnet.json(*command)["rows"]}
+    smallest = rows["depth"].pop("smallest_macs")
     assert rows["depth"] == {key: None for key in COMPARE} | {"rule": "depth", "reached": False}
+    assert smallest > B0_MACS / 4
+    result = effnet("scale", "efficientnet_b0", "--rule", "depth", "--target-macs", str(smallest))  # it can be reached
+    assert result.returncode == 0 and f"{smallest:,}" in result.stdout
+    assert f"depth: the smallest network of this rule has {smallest:,} MACs" in effnet(*command).stdout
     assert rows["tinynet"]["reached"]
 
 
 def test_compare_measures_every_network(effnet, tiny):
     document = effnet.json("scale", tiny, "--compare", "--threads", "1", "--factor", "2")
     assert document["measured"]["threads"] == 1 and document["measured"]["batch"] == 1
-    assert all(list(row) == COMPARE + ["latency_ms", "reached"] for row in document["rows"])
+    assert all(list(row) == COMPARE + ["latency_ms", "reached", "smallest_macs"] for row in document["rows"])
     assert all(row["latency_ms"] > 0 for row in document["rows"] if row["macs"])
     text = effnet("scale", tiny, "--compare", "--no-latency")
     assert text.returncode == 0 and all(rule in text.stdout for rule in RULES)
@@ -180,6 +190,10 @@ def test_frontier_of_the_latency(effnet, tiny):
     (["efficientnet_b0", "--rule", "capped", "--phi", "1", "--dims", "d"], "--dims"),
     (["efficientnet_b0", "--rule", "fast", "--width", "2"], "--rule"),
     (["efficientnet_b0", "--rule", "depth", "--target-macs", "90M"], "cannot be reached"),
+    (["efficientnet_b0", "--rule", "resolution", "--target-params", "9M"], "does not change this cost"),
+    (["efficientnet_b0", "--dims", "r", "--target-params", "9M"], "does not change this cost"),
+    (["efficientnet_b0", "--rule", "depth", "--target-memory", "40MB"], "does not change this cost"),
+    (["efficientnet_b0", "--target-macs", "1e15"], "expected at most"),
     (["efficientnet_b0", "--rule", "fast"], "one way"),
     (["efficientnet_b0", "--factor", "0"], "--factor"),
     (["efficientnet_b0", "--factor", "nan"], "--factor"),
@@ -189,6 +203,7 @@ def test_frontier_of_the_latency(effnet, tiny):
     (["efficientnet_b0", "--compare", "--rule", "fast"], "--compare"),
     (["efficientnet_b0", "--compare", "--target-params", "9M"], "--compare"),
     (["efficientnet_b0", "--compare", "-o", "x.toml"], "-o"),
+    (["efficientnet_b0", "--compare", "--no-latency", "--target-macs", "9"], "no rule has a network this small"),
     (["efficientnet_b0", "--compare", "--family"], "--family"),
     (["efficientnet_b0", "--target-macs", "64MiB"], "--target-macs"),
     (["efficientnet_b0", "--phi", "1", "--no-latency"], "--no-latency"),

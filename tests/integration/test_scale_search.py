@@ -10,6 +10,7 @@ import sqlite3
 import pytest
 
 from conftest import kill_at_random, wait_for
+from test_search import children_of
 from test_train import built, project, start  # noqa: F401 (fixtures)
 
 ARCH = """
@@ -137,13 +138,59 @@ def test_an_interrupted_search_says_how_to_continue(effnet, base, project, tmp_p
     process.send_signal(signal.SIGINT)
     stderr = process.communicate(timeout=60)[1]
     assert process.returncode == 130
+    assert stderr.index("stopping after the running step; Ctrl-C again stops at once") < stderr.index("effnet: error: interrupted")
     assert "the same command continues the search" in stderr and "--resume" not in stderr, "which this command does not have"
     assert not is_running(), "the trial was given back"
 
 
 def test_workers_of_one_command(effnet, base, project, by_one, tmp_path):
-    document = effnet.json(*arguments(base, project, tmp_path / "two.study", "--workers", "2"))
-    assert comparable(document) == comparable(by_one)
+    """BASE may stand behind "--", and -o may have its value in the same word: the workers get neither."""
+    words = arguments("BASE", project, tmp_path / "two.study", "--workers", "2", f"-o{tmp_path / 'family'}", "--json")
+    words.remove("BASE")
+    result = effnet(*words, "--", base)
+    assert result.returncode == 0, result.stderr
+    document = json.loads(result.stdout)
+    assert comparable(document) == comparable(by_one) and len(document["files"]) == 7
+    lines = [line for line in result.stderr.splitlines() if line.startswith("trial ")]
+    assert len(lines) == len(document["trials"]), "one line for each trial"
+    assert " left" not in lines[-1]
+
+
+def test_a_killed_worker_does_not_matter_if_the_others_complete_the_search(effnet, base, project, by_one, tmp_path):
+    study = tmp_path / "s.study"
+    command = start(effnet, arguments(base, project, study, "--workers", "2", "--json"))
+
+    def ended():
+        with sqlite3.connect(study) as database:
+            return database.execute("SELECT count(*) FROM effnet_trials WHERE state = 'done'").fetchone()[0]
+
+    wait_for(lambda: study.exists() and ended() > 0, command)
+    os.kill(children_of(command)[0], signal.SIGKILL)
+    stdout, errors = command.communicate(timeout=300)
+    assert command.returncode == 0, errors
+    assert comparable(json.loads(stdout)) == comparable(by_one)
+    assert "warning: a worker was killed by signal 9 (SIGKILL); the other workers have completed the search" in errors
+
+
+def test_the_error_of_a_worker_keeps_its_exit_code(effnet, base, project, tmp_path):
+    data, study = tmp_path / "data", tmp_path / "s.study"
+    shutil.copytree(project / "data", data)
+    assert effnet(*arguments(base, project, study, "--data", data, "--workers", "0")).returncode == 0
+    data.rename(tmp_path / "moved")
+    for workers in ("1", "2"):
+        result = effnet(*arguments(base, project, study, "--data", data, "--workers", workers))
+        effnet.check_error(result, 3)
+        assert "the images are not there any more" in result.stderr and "hint: move them back" in result.stderr
+
+
+def test_a_new_study_says_what_waits_and_how_to_continue(effnet, base, project, by_one, tmp_path):
+    study = tmp_path / "s.study"
+    result = effnet(*arguments(base, project, study, "--workers", "0"))
+    first = [trial for trial in by_one["trials"] if trial["generation"] == 0]
+    assert result.returncode == 0 and f"the {len(first)} trials of the first round wait\n" in result.stdout
+    proposed = result.stdout.partition("to continue: effnet ")[2].splitlines()[0]
+    result = effnet(*shlex.split(proposed), "--workers", "0")  # only shows it
+    assert result.returncode == 0 and "to continue: " in result.stdout
 
 
 @pytest.mark.parametrize("more, code, message", [
@@ -176,7 +223,7 @@ def test_a_study_of_other_settings(effnet, base, project, by_one, tmp_path):
     # effnet search does not continue it, and says what does.
     result = effnet("search", "show", study)
     effnet.check_error(result, 3)
-    assert "another search" in result.stderr and f"hint: effnet scale search BASE --study {study} continues it" in result.stderr
+    assert "another search" in result.stderr and f"hint: effnet scale search BASE --study {study} continues it; with --workers 0 it only shows it" in result.stderr
 
 
 def test_a_study_of_an_earlier_version(effnet, base, project, by_one, tmp_path):

@@ -6,6 +6,7 @@ test_search_wrong_input.py wrong options and damaged files.
 
 import json
 import os
+import shlex
 import shutil
 import signal
 
@@ -218,6 +219,26 @@ def test_a_worker_that_is_killed_is_named(effnet, space, tmp_path):
         os.kill(worker, signal.SIGKILL)
     _, errors = command.communicate(timeout=300)
     assert command.returncode == 4 and "a worker was killed by signal 9 (SIGKILL)" in errors, errors
+
+
+def test_a_killed_worker_does_not_matter_if_the_others_complete_the_search(effnet, space, tmp_path):
+    one = effnet.json(*toy(space, tmp_path / "one", "--trials", 20_000))
+    study = tmp_path / "s"
+    command = start(effnet, toy(space, study, "--trials", 20_000, "--workers", 2, "--timeout", 1, "--json"))
+    wait_for(lambda: os.path.exists(study) and effnet.json("search", "show", study)["counts"]["done"] > 20, command)
+    os.kill(children_of(command)[0], signal.SIGKILL)
+    stdout, errors = command.communicate(timeout=300)
+    assert command.returncode == 0, errors
+    assert comparable(json.loads(stdout)) == comparable(one)
+    assert "warning: a worker was killed by signal 9 (SIGKILL); the other workers have completed the search" in errors
+
+
+def test_a_new_study_says_how_to_continue(effnet, space, tmp_path):
+    result = effnet(*toy(space, tmp_path / "s", "--trials", 20, "--workers", 0))
+    assert result.returncode == 0 and "trials: none yet" in result.stdout
+    proposed = result.stdout.partition("to continue: effnet ")[2].splitlines()[0]
+    result = effnet(*shlex.split(proposed))
+    assert result.returncode == 0 and "the search has ended" in result.stdout and "to continue" not in result.stdout
 
 
 @pytest.mark.parametrize("disturb, message", [(os.remove, "the file was deleted"),

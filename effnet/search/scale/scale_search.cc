@@ -5,6 +5,7 @@
 
 #include "effnet/base/error.h"
 #include "effnet/base/text.h"
+#include "effnet/graph/arch_file.h"
 #include "effnet/search/json_field.h"
 
 namespace effnet::search {
@@ -40,7 +41,7 @@ std::string settings_text(const ScaleSearch& search) {
 ScaleSearch parse_scale_search(std::string_view text, std::string_view source) {
   try {
     const Json json = parse_object(text, "settings");
-    ScaleSearch search{.base = arch::parse(field<std::string>(json, "base"), "base"),
+    ScaleSearch search{.base = graph::parse_arch(field<std::string>(json, "base"), "base"),
                        .cost = field<std::string>(json, "cost"),
                        .factor = field<double>(json, "factor"),
                        .step = optional_field<double>(json, "step"),
@@ -69,6 +70,25 @@ Halving halving_of(const ScaleSearch& search) {
 
 arch::ArchSpec network_of(const ScaleSearch& search, std::string_view candidate) {
   return arch::scaled_by(search.base, 1, {.coefficients = parse_candidate(candidate)}).spec;
+}
+
+std::optional<double> seconds_left(const ScaleSearch& search, const std::vector<Trial>& trials, int workers) {
+  double left = 0;  // epochs
+  std::int64_t candidates = std::ssize(search.candidates);
+  for (const double epochs : search.epochs) {
+    left += static_cast<double>(candidates * std::ssize(search.seeds)) * epochs;
+    candidates = kept_after_round(search.keep, candidates);
+  }
+  double seconds = 0, timed = 0;
+  for (const Trial& trial : trials) {
+    if (trial.state != TrialState::done && trial.state != TrialState::failed) continue;
+    left -= trial.what.budget;
+    if (trial.state == TrialState::failed) continue;  // may have ended at once
+    seconds += trial.ended_s - trial.started_s;
+    timed += trial.what.budget;
+  }
+  if (timed <= 0) return {};
+  return std::max(0.0, left) * seconds / timed / workers;
 }
 
 ScaleSearchResult result_of(const ScaleSearch& search, const std::vector<Trial>& trials, std::string_view source) {

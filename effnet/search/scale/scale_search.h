@@ -43,6 +43,10 @@ ScaleSearch parse_scale_search(std::string_view text, std::string_view source);
 Halving halving_of(const ScaleSearch& search);
 arch::ArchSpec network_of(const ScaleSearch& search, std::string_view candidate);  // the base with phi = 1
 
+// About how long `workers` processes need for the rest of the search, with the rounds that are not planned yet: the
+// epochs that are left, at the mean time per epoch of the trials that are done. Empty before the first trial is done.
+std::optional<double> seconds_left(const ScaleSearch& search, const std::vector<Trial>& trials, int workers);
+
 struct ScaleRow {  // one candidate in the last round that it took part in
   ScaleCandidate candidate;
   std::int64_t round = 0;

@@ -142,5 +142,25 @@ TEST(ScaleSearch, AnUnknownCandidateNamesStudyAndTrial) {
   }
 }
 
+// 8 candidates and 2 seeds: 16 trials of 1 epoch, and of the better half 8 trials of 4 epochs, 48 epochs in all.
+TEST(ScaleSearch, TimeLeft) {
+  const ScaleSearch search = small_search();
+  EXPECT_FALSE(seconds_left(search, {}, 1));
+  std::vector<Trial> trials = all_trials(search);
+  ASSERT_EQ(trials.size(), 24U);
+  for (Trial& trial : trials) {
+    trial.started_s = 1000;
+    trial.ended_s = 1000 + 10 * trial.what.budget;
+  }
+  EXPECT_EQ(seconds_left(search, trials, 1), 0);
+  EXPECT_EQ(seconds_left(search, {trials.begin(), trials.begin() + 3}, 1), 450) << "45 epochs of 10 s";
+  EXPECT_EQ(seconds_left(search, {trials.begin(), trials.begin() + 20}, 2), 80) << "4 trials of 4 epochs, 2 workers";
+  for (std::size_t i = 0; i < 3; ++i) trials[i].state = TrialState::failed;
+  EXPECT_FALSE(seconds_left(search, {trials.begin(), trials.begin() + 3}, 1)) << "no time of a whole trial";
+  trials[3].state = TrialState::running;
+  trials[3].ended_s = 0;
+  EXPECT_EQ(seconds_left(search, {trials.begin(), trials.begin() + 5}, 1), 440) << "3 failed, 1 done, 1 running";
+}
+
 }  // namespace
 }  // namespace effnet::search

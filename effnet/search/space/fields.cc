@@ -156,7 +156,7 @@ std::vector<std::string> read_options(const Field& field, const TomlTable& table
     try {
       field.check(*option);
     } catch (const Error& error) {
-      throw table.error(field.name, error.what());
+      throw table.error(field.name, error);
     }
   }
   return options;

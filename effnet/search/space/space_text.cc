@@ -6,11 +6,11 @@
 
 #include "effnet/arch/family.h"
 #include "effnet/arch/ranges.h"
-#include "effnet/arch/text.h"
 #include "effnet/base/error.h"
 #include "effnet/base/names.h"
 #include "effnet/base/text.h"
 #include "effnet/base/toml.h"
+#include "effnet/graph/arch_file.h"
 #include "effnet/search/space/fields.h"
 #include "effnet/search/space/space.h"
 #include "effnet/search/space/stage_form.h"
@@ -56,11 +56,11 @@ void check_base(const arch::ArchSpec& base) {
 arch::ArchSpec read_base(const TomlTable& table, std::string_view source) {
   if (table.has("base_arch")) {
     if (table.has("base")) throw table.error("base_arch", "given twice (got base_arch and base, expected one of them)");
-    return arch::parse(table.text("base_arch"), fmt::format("{}: base_arch", source));
+    return graph::parse_arch(table.text("base_arch"), fmt::format("{}: base_arch", source));
   }
   if (table.is_table("base")) {
     const TomlTable keys = table.table("base");
-    arch::ArchSpec spec = arch::read_spec(keys);
+    arch::ArchSpec spec = graph::read_arch(keys);
     keys.finish();
     return spec;
   }
@@ -154,7 +154,7 @@ Space parse_space(std::string_view text, std::string_view source) {
   try {
     check_base(space.base);
   } catch (const Error& error) {
-    throw table.error(table.has("base") ? "base" : "base_arch", error.what());
+    throw table.error(table.has("base") ? "base" : "base_arch", error);
   }
   change_base(table, space.base);
 

@@ -104,7 +104,6 @@ TEST(SpaceText, NamesWithAnyPrintableCharactersReadBack) {
     space.name = name;
     space.base.name = name;
     space.base.family = name;
-    space.base.preprocessing = "";
     EXPECT_EQ(parse_space(print(space), "printed"), space) << print(space);
   }
 }

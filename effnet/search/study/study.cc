@@ -17,9 +17,11 @@ constexpr const char* kColumns =
 // The commands that make studies, by kind.
 struct Maker {
   std::string_view kind, command, continues;  // `continues`: what stands before the study to continue it
+  std::string_view shows;                     // how it is only shown
 };
-constexpr std::array<Maker, 2> kMakers{{{"nas", "effnet search", "effnet search run"},
-                                        {"scale", "effnet scale search", "effnet scale search BASE --study"}}};
+constexpr std::array<Maker, 2> kMakers{
+    {{"nas", "effnet search", "effnet search run", "effnet search show shows it"},
+     {"scale", "effnet scale search", "effnet scale search BASE --study", "with --workers 0 it only shows it"}}};
 
 // A study of the kind `found` was opened as one of `kind`.
 Error other_kind(std::string_view study, std::string_view found, std::string_view kind) {
@@ -30,7 +32,8 @@ Error other_kind(std::string_view study, std::string_view found, std::string_vie
   const Error error =
       input_error("{}: a study of another search (got {}, expected {})", study, text(found), text(kind));
   if (maker(found) == kMakers.end()) return error;
-  return error.with_hint(fmt::format("{} {} continues it", maker(found)->continues, in_shell(study)));
+  return error.with_hint(
+      fmt::format("{} {} continues it; {}", maker(found)->continues, in_shell(study), maker(found)->shows));
 }
 
 // A database without the tables of a study. SQLite takes an empty file for an empty database.

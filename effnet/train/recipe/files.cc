@@ -9,6 +9,7 @@
 #include "effnet/base/file.h"
 #include "effnet/base/text.h"
 #include "effnet/formats/find_model.h"
+#include "effnet/graph/arch_file.h"
 #include "effnet/train/recipe/recipe.h"
 #include "effnet/train/recipe/settings.h"
 
@@ -38,9 +39,9 @@ arch::ArchSpec load_arch(const ModelSettings& model) {
   std::error_code ignored;
   if (model.name.ends_with(".toml")) {
     if (const auto text = find_embedded(model.name); text && !std::filesystem::exists(model.name, ignored)) {
-      spec = arch::parse(*text, model.name);
+      spec = graph::parse_arch(*text, model.name);
     } else {
-      spec = arch::parse(read_text(model.name), model.name);
+      spec = graph::parse_arch(read_text(model.name), model.name);
     }
   } else {
     spec = formats::describe(formats::find_model(model.name, formats::Pulled::ignore)).arch;

@@ -47,7 +47,7 @@ void read(const Setting& setting, const TomlTable& table, Recipe& recipe) {
             try {
               setting.check(value);
             } catch (const Error& error) {
-              throw table.error(name, error.what());
+              throw table.error(name, error);
             }
           } else if constexpr (std::is_same_v<Value, bool>) {
             value = table.boolean(name, value);
