@@ -63,8 +63,7 @@ void check_any_network(const CompareRulesResult& result) {
   const Row& nearest = *std::ranges::min_element(result.rows, {}, &Row::smallest_macs);
   throw usage_error(
       "--compare: no rule has a network this small (got {} MACs, expected at least {}, the smallest network of {} by "
-      "the "
-      "rule {})",
+      "the rule {})",
       grouped(result.target_macs), grouped(nearest.smallest_macs), result.base, nearest.rule->name);
 }
 

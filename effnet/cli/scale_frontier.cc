@@ -108,10 +108,25 @@ std::int64_t drop_dominated(std::vector<Row>& rows, std::string_view cost) {
   return dropped;
 }
 
+// Throws the error of effnet scale for the largest budget: it is out of the range of the rule, or the rule does not
+// change the cost.
+[[noreturn]] void throw_unreachable(const Question& question, const arch::RuleChoice& rule) {
+  try {
+    graph::scale_to_cost(question.base, question.budgets.back(), rule, *question.cost);
+  } catch (const Error& error) {
+    throw error.in("--to");
+  }
+  throw internal_error("a budget that cannot be reached has a network");
+}
+
 // The rows of one rule. With several rules a budget that one of them cannot use is left out; with one rule a budget
 // above its largest network is an error, and so is a rule without any row.
 std::vector<Row> find_rows(const Question& question, const arch::RuleChoice& rule, Output& out) {
   std::vector<Row> rows;
+  if (question.several && question.cost != nullptr && !graph::changes_cost(question.base, rule, *question.cost)) {
+    out.warn(fmt::format("left out the rule {}: it does not change this cost", rule.rule->name));
+    return rows;
+  }
   std::int64_t too_small = 0, too_large = 0;
   // The largest first: one that is too large is refused before the slow search for the next ones.
   for (auto next = question.budgets.rbegin(); next != question.budgets.rend(); ++next) {
@@ -124,14 +139,11 @@ std::vector<Row> find_rows(const Question& question, const arch::RuleChoice& rul
     } else if (question.several) {
       ++too_large;
     } else {
-      throw usage_error("--to: above the largest network of the rule {} (got {}, expected at most {})", rule.rule->name,
-                        graph::exact_cost_text(question.cost_name, question.budgets.back()),
-                        graph::exact_cost_text(question.cost_name, spent(*row, question.cost_name)));
+      throw_unreachable(question, rule);
     }
   }
   std::ranges::reverse(rows);
-  if (rows.empty() && !question.several)
-    graph::scale_to_cost(question.base, question.budgets.back(), rule, *question.cost);  // throws
+  if (rows.empty() && !question.several) throw_unreachable(question, rule);
   const std::int64_t dominated = drop_dominated(rows, question.cost_name);
   const auto warn = [&](std::int64_t count, std::string_view why) {
     if (count > 0)
