@@ -11,7 +11,8 @@ namespace effnet::search {
 
 std::unique_ptr<Database> open_sqlite(const std::string& file, const WaitOptions& waiting, Access access);
 
-// The file is made in a temporary folder beside it and appears complete.
+// The file is made in a temporary folder beside it and appears complete. Throws Error(usage) also if SQLite's files of
+// an earlier study of this name (-wal, -shm, -journal) are there.
 void create_sqlite(const std::string& file, const Fill& fill, const WaitOptions& waiting);
 
 bool sqlite_file_exists(const std::string& file, std::string_view table);  // with any tables
