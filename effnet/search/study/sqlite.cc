@@ -333,8 +333,8 @@ bool path_exists(const std::string& path) {
 // must not be made beside a log that was left.
 void check_nothing_beside(const std::string& file) {
   std::vector<std::string> found;
-  for (const char* suffix : kBeside) {
-    if (path_exists(file + suffix)) found.push_back(in_shell(file + suffix));
+  for (const std::string& one : sqlite_files(file)) {
+    if (path_exists(one)) found.push_back(in_shell(one));
   }
   if (found.empty()) return;
   throw usage_error("{}: files of an earlier study are beside it (got {}, expected none)", file, fmt::join(found, ", "))
@@ -392,6 +392,14 @@ void create_sqlite(const std::string& file, const Fill& fill, const WaitOptions&
     transaction.commit();
   }  // the last connection moves the log into the file
   publish(complete, file);
+}
+
+std::vector<std::string> sqlite_files(const std::string& file) {
+  std::vector<std::string> files;
+  if (file.empty()) return files;
+  files.push_back(file);
+  for (const char* suffix : kBeside) files.push_back(file + suffix);
+  return files;
 }
 
 bool sqlite_file_exists(const std::string& file, std::string_view /*table*/) { return path_exists(file); }
