@@ -145,6 +145,28 @@ TEST(Program, EmptyValuesAreRefused) {
   EXPECT_EQ(messages({"scale", "mobilenet_v2", "--phi", "1", "-o", ""}), "effnet: error: --out" + end);
 }
 
+// The parser would take the next word as the value: a page with the name "--json".
+TEST(Program, AnOptionIsNoValue) {
+  const auto message = [](const char* line) {
+    const RunResult run = run_effnet(words_of(line));
+    EXPECT_EQ(run.code, 2) << line;
+    return run.messages.substr(0, run.messages.find('\n'));
+  };
+  for (const char* line : {"search show x --report= --json", "search show x --report="})
+    EXPECT_EQ(message(line), "effnet: error: --report: the value is empty (got '', expected a value)");
+  EXPECT_EQ(message("report x --out= --data d"), "effnet: error: --out: the value is empty (got '', expected a value)");
+  EXPECT_EQ(message("search show x --report --json"),
+            "effnet: error: --report: the value is missing (got the option --json, expected a value)");
+  EXPECT_EQ(message("report x -o --json"),
+            "effnet: error: --out: the value is missing (got the option --json, expected a value)");
+  EXPECT_EQ(message("search export x -o --weights y"),
+            "effnet: error: --out: the value is missing (got the option --weights, expected a value)");
+  EXPECT_EQ(message("search run x --set --json"),
+            "effnet: error: --set: the value is missing (got the option --json, expected a value)");
+  // A joined value was meant; the study is missing, which is another error.
+  EXPECT_EQ(run_effnet(words_of("search show x.study --report=--json")).code, 3);
+}
+
 TEST(Program, TheHelpOfEachCommandHasTheExitCodes) {
   for (const char* line : {"models", "search", "search run", "search show", "scale", "scale frontier", "paper"}) {
     std::vector<std::string> words = words_of(line);
