@@ -1,6 +1,7 @@
 // effnet scale search BASE --study FILE --data DIR: finds the coefficients of compound scaling for a base network.
 #include <algorithm>
 #include <array>
+#include <optional>
 
 #include "effnet/base/file.h"
 #include "effnet/base/text.h"
@@ -137,19 +138,27 @@ void run_workers_of(const ScaleSearchOptions& o, const Globals& globals) {
   run_workers(std::move(words), o.workers, thread_count(globals));
 }
 
-// Writes the base scaled by the coefficients for phi = 1 to 7. Returns the paths.
-std::vector<std::string> write_family(const ScaleSearch& search, const arch::Coefficients& best,
-                                      const fs::path& folder) {
+// Writes the base scaled by the coefficients for phi = 1 to 7, and appends the paths to `files`. Large coefficients may
+// exceed the limits of an architecture from some phi on: a warning says which networks are left out.
+void write_family(const ScaleSearch& search, const arch::Coefficients& best, const fs::path& folder,
+                  std::vector<std::string>& files, Output& out) {
   constexpr int kLargestPhi = 7;  // as in the paper: B1 to B7
   make_folders(folder);
-  std::vector<std::string> files;
   for (int phi = 1; phi <= kLargestPhi; ++phi) {
-    arch::ArchSpec spec = arch::scaled_by(search.base, phi, {.coefficients = best}).spec;
+    arch::ArchSpec spec;
+    try {
+      spec = arch::scaled_by(search.base, phi, {.coefficients = best}).spec;
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::usage && error.code() != ErrorCode::input) throw;
+      out.warn(fmt::format("no arch file for phi = {}{}: {}", phi,
+                           phi < kLargestPhi ? fmt::format(" to {}", kLargestPhi) : "", error.what()));
+      return;
+    }
     spec.name = fmt::format("{}-phi{}", search.base.name, phi);
-    files.push_back((folder / (spec.name + ".toml")).string());
-    write_text(files.back(), arch::print(spec));
+    const std::string file = (folder / (spec.name + ".toml")).string();
+    write_text(file, arch::print(spec));
+    files.push_back(file);
   }
-  return files;
 }
 
 Json json_of(const arch::Coefficients& c) { return {{"alpha", c.alpha}, {"beta", c.beta}, {"gamma", c.gamma}}; }
@@ -235,7 +244,8 @@ std::string to_text(const ScaleSearchReport& report) {
     text += fmt::format("try: effnet scale {} --phi 2 --alpha {:g} --beta {:g} --gamma {:g}\n", in_shell(report.base),
                         c.alpha, c.beta, c.gamma);
   }
-  if (!report.files.empty()) text += fmt::format("phi = 1 to 7: {} to {}\n", report.files.front(), report.files.back());
+  if (!report.files.empty())
+    text += fmt::format("phi = 1 to {}: {} to {}\n", report.files.size(), report.files.front(), report.files.back());
   return text;
 }
 
@@ -289,8 +299,15 @@ Body declare_scale_search(CLI::App& scale, const Globals& globals) {
     Study study(o->study, search::kScaleStudy);
     report.trials = study.trials();
     report.result = search::result_of(report.search, report.trials, study.name());
-    if (!o->out.empty() && report.result.best) report.files = write_family(report.search, *report.result.best, o->out);
+    std::optional<Error> failed;  // the result of hours of training is shown first
+    try {
+      if (!o->out.empty() && report.result.best)
+        write_family(report.search, *report.result.best, o->out, report.files, out);
+    } catch (const Error& error) {
+      failed = error;
+    }
     show(report, globals, out);
+    if (failed) throw *failed;
     return 0;
   };
 }
