@@ -53,6 +53,12 @@ bool is_utf8(std::string_view text) {
   return true;
 }
 
+void check_utf8(std::string_view what, std::string_view text, std::string_view stored_in) {
+  if (is_utf8(text)) return;
+  throw usage_error("{}: not UTF-8 (got {}, expected UTF-8, because {} keeps it)", what, in_quotes(text), stored_in)
+      .with_hint("of a path: make a link with another name, and use that: ln -s PATH NAME");
+}
+
 std::string in_shell(std::string_view text) {
   constexpr std::string_view kPlain = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./=:,+@%";
   if (!text.empty() && text.find_first_not_of(kPlain) == std::string_view::npos) return std::string(text);

@@ -12,6 +12,9 @@
 namespace effnet {
 
 bool is_utf8(std::string_view text);
+// Throws Error(usage) if `text` is not UTF-8: a path of Linux may have any bytes, but JSON and TOML texts may not.
+// `what`: the option or setting; `stored_in`: the file that keeps the text, such as "the study".
+void check_utf8(std::string_view what, std::string_view text, std::string_view stored_in);
 // The text in single quotes, safe to print: control characters and bytes that are not UTF-8 become \xNN, and "..."
 // replaces everything after 80 bytes.
 std::string in_quotes(std::string_view text);

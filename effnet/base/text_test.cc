@@ -47,6 +47,17 @@ TEST(Text, NumbersHaveSingularAndPlural) {
   EXPECT_EQ(number_of(1.23456, "epoch"), "1.235 epochs");
 }
 
+TEST(Text, StoredTextsAreUtf8) {
+  check_utf8("--data", "caf\xc3\xa9", "the study");
+  try {
+    check_utf8("--data", "caf\xe9", "the study");
+    ADD_FAILURE();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::usage);
+    EXPECT_STREQ(error.what(), "--data: not UTF-8 (got 'caf\\xe9', expected UTF-8, because the study keeps it)");
+  }
+}
+
 TEST(Text, LowerCaseKeepsOtherBytes) {
   EXPECT_EQ(lower_case("Train 1.CSV"), "train 1.csv");
   EXPECT_EQ(lower_case("\xc3\x84Z"), "\xc3\x84z") << "only ASCII letters";

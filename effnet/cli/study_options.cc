@@ -106,8 +106,7 @@ std::vector<train::Override> overrides_of(const std::vector<std::string>& texts,
 void set_data_folder(const std::string& data, train::Recipe& recipe) {
   if (data.empty()) return;
   recipe.data.folder = fs::absolute(data).lexically_normal().string();
-  if (!is_utf8(recipe.data.folder))
-    throw usage_error("--data: the path is not UTF-8 (got {})", in_quotes(recipe.data.folder));
+  check_utf8("--data", recipe.data.folder, "the study");
 }
 
 train::Recipe recipe_of_study(const RecipeOfStudy& from, const std::vector<train::Override>& overrides) {

@@ -121,18 +121,17 @@ void check_text_length(const Space& space) {
 std::string settings_text(const NasSearch& search) {
   Json points = Json::array();
   for (const Point& point : search.points) points.push_back(to_text(search.space, point));
-  return Json{{"space", print(search.space)},
-              {"objective", objective_json(search.objective)},
-              {"latency", search.latency ? Json(to_text(*search.latency)) : Json()},
-              {"controller", search.controller},
-              {"control", control_json(search.control)},
-              {"evaluator", evaluator_json(search.evaluator)},
-              {"budgets", search.budgets},
-              {"keep", search.keep},
-              {"trials", search.trials},
-              {"generation_size", search.generation_size},
-              {"points", std::move(points)}}
-      .dump(1);
+  return settings_json(Json{{"space", print(search.space)},
+                            {"objective", objective_json(search.objective)},
+                            {"latency", search.latency ? Json(to_text(*search.latency)) : Json()},
+                            {"controller", search.controller},
+                            {"control", control_json(search.control)},
+                            {"evaluator", evaluator_json(search.evaluator)},
+                            {"budgets", search.budgets},
+                            {"keep", search.keep},
+                            {"trials", search.trials},
+                            {"generation_size", search.generation_size},
+                            {"points", std::move(points)}});
 }
 
 NasSearch parse_nas_search(std::string_view text, std::string_view source) {

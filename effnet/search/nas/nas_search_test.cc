@@ -100,6 +100,22 @@ TEST(NasSearch, SettingsReadBack) {
   EXPECT_EQ(parse_nas_search(settings_text(search), "study").evaluator.supernet_digest, "");
 }
 
+// A study could not be read again, and JSON refuses such texts with an exception of its own.
+TEST(NasSearch, TextsOfTheSettingsMustBeUtf8) {
+  for (std::string EvaluatorSettings::*text :
+       {&EvaluatorSettings::supernet, &EvaluatorSettings::score, &EvaluatorSettings::recipe}) {
+    NasSearch search = small_search();
+    search.evaluator.*text = "caf\xe9";
+    try {
+      settings_text(search);
+      ADD_FAILURE();
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::usage);
+      EXPECT_THAT(error.what(), testing::HasSubstr(": not UTF-8 (got 'caf\\xe9'"));
+    }
+  }
+}
+
 TEST(NasSearch, WrongSettingsAreErrors) {
   const Json good = Json::parse(settings_text(small_search()));
   const auto error = [](const Json& json) {

@@ -425,6 +425,7 @@ FinetuneResult finetune(const FinetuneOptions& options) {
   const bool fresh = !fs::exists(options.out / "finetune.json", ignored);
   check_out(options, fresh);
   check_settings(options.settings);
+  check_texts(options);
   ThreadPool pool(options.threads);
   if (fresh) {  // throws if the model cannot be fine-tuned, before anything is written
     model::ModelHandle model(options.model, {}, pool);

@@ -43,6 +43,16 @@ std::vector<std::string> option_texts(const FinetuneOptions& options) {
   return texts;
 }
 
+void check_texts(const FinetuneOptions& options) {
+  std::error_code ignored;
+  std::vector<std::string> texts = option_texts(options);
+  texts.push_back("--out " + fs::absolute(options.out, ignored).string());
+  for (const std::string& text : texts) {
+    const std::size_t blank = text.find(' ');
+    check_utf8(text.substr(0, blank), text.substr(blank + 1), "the run");
+  }
+}
+
 void require_same_options(const std::vector<std::string>& before, const std::vector<std::string>& now) {
   if (before == now) return;
   const auto only_in = [](const std::vector<std::string>& some, const std::vector<std::string>& others) {
