@@ -479,6 +479,26 @@ def test_settings_that_finetune_sets_itself_are_refused(effnet, base, tmp_path, 
     assert not (tmp_path / "run").exists()
 
 
+def test_two_lengths_are_refused(effnet, base, tmp_path):
+    result = effnet(*arguments(base, tmp_path / "run", "--time-budget", "1m"))
+    assert result.returncode == 2 and "--time-budget: it has no effect with --set train.epochs=2" in result.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_model_of_the_trial_is_calibrated(effnet, finished):
+    out, document = finished
+    probe_is_result = document["epochs"] == 0
+    for model in (out,) if probe_is_result else (out, out / "trial"):
+        calibration = effnet.json("inspect", model)["calibration"]
+        assert calibration["temperature"] == pytest.approx(document["calibration"]["temperature"])
+        assert calibration["min_score"] == pytest.approx(document["calibration"]["min_score"])
+
+
+def test_a_new_classifier_has_no_calibration(effnet, base, finished, tmp_path):
+    effnet.json("probe", finished[0], "--data", base / "shapes", "-o", tmp_path / "probe.safetensors")
+    assert "calibration" not in effnet.json("inspect", tmp_path / "probe.safetensors")
+
+
 def test_from_needs_a_finetuned_run(effnet, base, tmp_path):
     result = effnet("finetune", base / "shapes", "--out", tmp_path / "run", "--from", base / "tiny.safetensors")
     assert result.returncode == 3 and "not a run of effnet finetune" in result.stderr

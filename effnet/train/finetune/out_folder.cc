@@ -43,6 +43,15 @@ std::vector<std::string> option_texts(const FinetuneOptions& options) {
   return texts;
 }
 
+void check_length(const FinetuneOptions& options) {
+  const auto epochs = std::ranges::find(options.settings, "train.epochs", &Override::key);
+  if (options.budget_s <= 0 || epochs == options.settings.end()) return;
+  throw usage_error("--time-budget: it has no effect with --set train.epochs={} (got both, expected one of them)",
+                    epochs->value)
+      .with_hint(
+          "--time-budget chooses the number of epochs, the resolution and the average of the weights by the time");
+}
+
 void check_texts(const FinetuneOptions& options) {
   std::error_code ignored;
   std::vector<std::string> texts = option_texts(options);
