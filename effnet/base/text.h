@@ -32,7 +32,8 @@ std::string one_of(const std::vector<std::string>& words);  // "a, b or c"
 std::string first_in_quotes(const std::vector<std::string>& names, std::size_t most);  // of 3, most 2: "'a', 'b', ..."
 
 // The known word with the smallest edit distance to `word`. The distance is at most a third of the word's length (the
-// bound is at least 1 and at most 4); otherwise empty.
+// bound is at least 1 and at most 4) and smaller than the longer of both words, so that they have a letter in common;
+// otherwise empty.
 std::optional<std::string> nearest(std::string_view word, const std::vector<std::string>& known);
 
 std::string grouped(std::int64_t number);  // 5,288,548

@@ -21,6 +21,12 @@ TEST(Text, NearestIsEmptyWithoutASimilarWord) {
   EXPECT_EQ(nearest("stide", words), "stride");
   EXPECT_EQ(nearest("zebra", words), std::nullopt);
   EXPECT_EQ(nearest("", words), std::nullopt);
+  EXPECT_EQ(nearest("shwo", {"run", "show"}), "show") << "an exchange of two letters is one error";
+  EXPECT_EQ(nearest("rnu", {"run", "show"}), "run");
+  EXPECT_EQ(nearest("r", {"rl", "random"}), "rl");
+  EXPECT_EQ(nearest("x", {"a", "b"}), std::nullopt) << "no letter in common";
+  EXPECT_EQ(nearest("hsow", {"show"}), "show");
+  EXPECT_EQ(nearest("owhs", {"show"}), std::nullopt);
 }
 
 TEST(Text, ListsAndNumbersAreReadable) {

@@ -192,11 +192,13 @@ int run_program(int argc, char** argv, const Program& program, Output& out) {
         out.print(text.str());
         return 0;
       }
-      check_no_option_as_value(app, arguments);  // the reason for most of these errors
+      check_no_option_as_value(app, arguments);  // the reason for some of these errors
+      check_subcommand_name(app, arguments);     // also
       throw wrong_usage(app, error, arguments);
     }
     check_no_empty_value(app);
     check_no_option_as_value(app, arguments);
+    check_subcommand_name(app, arguments);
     out.set_quiet(globals.quiet);
     kernels::chosen_isa();  // every command rejects a wrong EFFNET_ISA
     return body(out);

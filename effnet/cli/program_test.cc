@@ -97,6 +97,21 @@ TEST(Program, WrongUsage) {
       {"search runn",
        "effnet: error: effnet search: unknown command (got 'runn', expected run, worker, show, export, latency or "
        "supernet)\nhint: did you mean effnet search run?\n"},
+      {"search shwo",
+       "effnet: error: effnet search: unknown command (got 'shwo', expected run, worker, show, export, latency or "
+       "supernet)\nhint: did you mean effnet search show?\n"},
+      {"scale serach",
+       "effnet: error: effnet scale: unknown command (got 'serach', expected frontier or search)\n"
+       "hint: did you mean effnet scale search?\n"},
+      {"scale frontir efficientnet_b0 --cost macs",
+       "effnet: error: effnet scale: unknown command (got 'frontir', expected frontier or search)\n"
+       "hint: did you mean effnet scale frontier?\n"},
+      {"search run x --epochs 3",
+       "effnet: error: wrong usage: The following arguments were not expected: --epochs 3\n"
+       "hint: did you mean --budgets? effnet search run --help shows what is expected\n"},
+      {"search show x y z",
+       "effnet: error: wrong usage: The following arguments were not expected: y z\n"
+       "hint: effnet search show --help shows what is expected\n"},
       {"search bogus",
        "effnet: error: effnet search: unknown command (got 'bogus', expected run, worker, show, export, latency or "
        "supernet)\nhint: effnet search --help lists the commands\n"},

@@ -12,15 +12,8 @@
 namespace effnet::cli {
 namespace {
 
-// The space gives the networks, and only training images are used.
-std::vector<FixedSetting> fixed_settings() {
-  const std::string networks = "the space gives the networks", validation = "a supernet is not validated";
-  return {{"model.name", networks},       {"model.init", networks},          {"train.validate_every", validation},
-          {"train.patience", validation}, {"checkpoint.result", validation}, {"checkpoint.keep", validation}};
-}
-
 train::Recipe recipe_of(const SearchSupernetOptions& o) {
-  train::Recipe recipe = train::load_recipe(o.recipe, overrides_of(o.settings, fixed_settings()));
+  train::Recipe recipe = train::load_recipe(o.recipe, overrides_of(o.settings, fixed_in_supernets()));
   set_data_folder(o.data, recipe);
   return recipe;
 }

@@ -4,17 +4,13 @@
 
 #include "effnet/base/error.h"
 #include "effnet/base/text.h"
+#include "effnet/train/recipe/settings.h"
 #include "effnet/transfer/known_images.h"
 
 namespace effnet::train {
 namespace {
 
 namespace fs = std::filesystem;
-
-// Settings that fine-tuning sets itself.
-constexpr std::string_view kOwnSettings[] = {"model.name",   "model.init",     "model.classes",    "data.folder",
-                                             "data.labels",  "data.split",     "data.train_on",    "data.broken_limit",
-                                             "data.holdout", "data.synthetic", "train.time_budget"};
 
 // What a command writes before its first result, which is finetune.json.
 constexpr std::string_view kBeforeResults[] = {"finetune.lock", "start", "split.csv", "near_duplicates.csv",
@@ -24,7 +20,7 @@ constexpr std::string_view kBeforeResults[] = {"finetune.lock", "start", "split.
 
 void check_settings(const std::vector<Override>& settings) {
   for (const Override& one : settings) {
-    if (std::ranges::count(kOwnSettings, one.key) == 0) continue;
+    if (std::ranges::count(settings_of_finetune(), one.key) == 0) continue;
     throw usage_error("--set {}: effnet finetune sets it itself (got {})", one.key, in_quotes(one.value))
         .with_hint("--model, --labels and --time-budget choose the model, the labels and the time");
   }
