@@ -161,7 +161,7 @@ std::string grouped(std::int64_t number) {
 }
 
 std::string count_of(std::int64_t number, std::string_view noun) {
-  return fmt::format("{} {}{}", grouped(number), noun, number == 1 ? "" : "s");
+  return fmt::format("{} {}{}", grouped(number), noun, number == 1 ? "" : noun.ends_with('s') ? "es" : "s");
 }
 
 std::string number_of(double number, std::string_view noun) {

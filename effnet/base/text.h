@@ -37,7 +37,7 @@ std::string first_in_quotes(const std::vector<std::string>& names, std::size_t m
 std::optional<std::string> nearest(std::string_view word, const std::vector<std::string>& known);
 
 std::string grouped(std::int64_t number);  // 5,288,548
-// "1 image", "1,020 images"; for nouns whose plural ends with "s".
+// "1 image", "1,020 images", "2 classes"; for nouns whose plural ends with "s", or "es" after an "s".
 std::string count_of(std::int64_t number, std::string_view noun);
 // "1 epoch", "2.5 epochs": at most four digits.
 std::string number_of(double number, std::string_view noun);

@@ -40,6 +40,8 @@ TEST(Text, ListsAndNumbersAreReadable) {
   EXPECT_EQ(count_of(1, "image"), "1 image");
   EXPECT_EQ(count_of(0, "image"), "0 images");
   EXPECT_EQ(count_of(1020, "image"), "1,020 images");
+  EXPECT_EQ(count_of(1, "class"), "1 class");
+  EXPECT_EQ(count_of(2, "more class"), "2 more classes");
   EXPECT_EQ(abbreviated(5288548), "5.29M");
   EXPECT_EQ(abbreviated(385814752), "386M");
   EXPECT_EQ(abbreviated(37745884192), "37.7G");

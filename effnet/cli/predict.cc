@@ -260,7 +260,8 @@ std::string summary(const PredictResult& result) {
   constexpr std::size_t kShown = 20;
   for (std::size_t i = 0; i < std::min(kShown, sorted.size()); ++i)
     parts.push_back(fmt::format("{} {}", sorted[i].first, sorted[i].second));
-  if (sorted.size() > kShown) parts.push_back(fmt::format("{} more classes", sorted.size() - kShown));
+  if (sorted.size() > kShown)
+    parts.push_back(count_of(static_cast<std::int64_t>(sorted.size() - kShown), "more class"));
   if (not_sure > 0) parts.push_back(fmt::format("not sure {}", not_sure));
   if (failed > 0) parts.push_back(fmt::format("unreadable {}", failed));
   return fmt::format("{} images: {}\n", result.images.size(), fmt::join(parts, ", "));

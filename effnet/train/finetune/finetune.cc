@@ -162,16 +162,16 @@ void Finetune::probe() {
                    .seconds = spent_s(),
                    .interval = report.interval};
   log(
-      fmt::format("first answer after {}: a linear classifier on the features of {} is right for {:.1f} % of the {} "
-                  "validation images (95 % interval {:.1f} to {:.1f})",
-                  minutes(spent_s()), options_.model, report.top1, grouped(report.images), 100 * report.interval.low,
-                  100 * report.interval.high));
+      fmt::format("first answer after {}: a linear classifier on the features of {} is right for {:.1f} % of {} "
+                  "(95 % interval {:.1f} to {:.1f})",
+                  minutes(spent_s()), options_.model, report.top1, count_of(report.images, "validation image"),
+                  100 * report.interval.low, 100 * report.interval.high));
   if (report.top1 >= 100) {
     log("it is right for all of them, so they cannot show whether fine-tuning gains anything; the test images can");
   }
   if (!report.label_errors.empty()) {
-    log(fmt::format("{} training images have a doubtful label; all images are checked at the end",
-                    report.label_errors.size()));
+    log(fmt::format("doubtful labels so far: {}; all images are checked at the end",
+                    count_of(std::ssize(report.label_errors), "training image")));
   }
   plan(input, image_s);
   store();
@@ -283,10 +283,11 @@ void Finetune::run_trial() {
   const std::int64_t images = record_.calibration->images;  // those of val that can be decoded
   const auto right = std::llround(summary.best_top1 / 100 * static_cast<double>(images));
   const metrics::Interval interval = metrics::wilson_95(std::clamp<std::int64_t>(right, 0, images), images);
-  log(fmt::format(
-      "after fine-tuning {:.1f} % of the {} validation images are right (95 % interval {:.1f} to {:.1f}), with "
-      "the linear classifier {:.1f} %",
-      summary.best_top1, grouped(images), 100 * interval.low, 100 * interval.high, *record_.probe->val_top1));
+  log(
+      fmt::format("after fine-tuning {:.1f} % of {} are right (95 % interval {:.1f} to {:.1f}), with "
+                  "the linear classifier {:.1f} %",
+                  summary.best_top1, count_of(images, "validation image"), 100 * interval.low, 100 * interval.high,
+                  *record_.probe->val_top1));
   if (size_.second_run) {
     record_.trial_top1 = summary.best_top1;
     record_.trial_interval = interval;
@@ -322,7 +323,7 @@ Summary Finetune::final_run() {
                       options_.watch);
   }
   if (record_.final_epochs <= 0) return keep_probe();
-  log(fmt::format("step 2 of 2: {:.3g} epochs on {}", record_.final_epochs,
+  log(fmt::format("step 2 of 2: {} on {}", number_of(record_.final_epochs, "epoch"),
                   options_.final_on_all ? "all images" : "training and validation images"));
   return train(options_.out, recipe(initial, on, {{"train.epochs", fmt::format("{}", record_.final_epochs)}}));
 }

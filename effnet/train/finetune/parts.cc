@@ -241,9 +241,9 @@ SplitImages split_data(const FinetuneOptions& options, ThreadPool& pool, report:
   facts.near_duplicates = names_of(*all.set, near);
   const auto doubtful = std::ranges::count_if(near, [&](const auto& group) { return across_classes(*all.set, group); });
   if (!facts.broken.empty()) {
-    record.warnings.push_back(fmt::format("{} of {} images cannot be decoded and are left out (first: {}: {})",
-                                          facts.broken.size(), *facts.images, facts.broken.front().path,
-                                          facts.broken.front().why));
+    record.warnings.push_back(fmt::format("{} of {} left out, because they cannot be decoded (first: {}: {})",
+                                          facts.broken.size(), count_of(*facts.images, "image"),
+                                          facts.broken.front().path, facts.broken.front().why));
   }
   if (doubtful > 0) {
     record.warnings.push_back(fmt::format(
@@ -258,9 +258,9 @@ SplitImages split_data(const FinetuneOptions& options, ThreadPool& pool, report:
   });
   if (shared > 0) {
     record.warnings.push_back(
-        fmt::format("{} groups of images that look the same are in test and also in train or val: "
+        fmt::format("{} of images that look the same {} in test and also in train or val: "
                     "the accuracy on test may be too high (near_duplicates.csv lists them)",
-                    shared));
+                    count_of(shared, "group"), shared == 1 ? "is" : "are"));
   }
   for (const Part part : {Part::val, Part::test}) {
     bool readable = false, any = false;
