@@ -86,11 +86,10 @@ void check_numbers(const NasSearch& search) {
         "--objective: the quality of {} is no accuracy, so it cannot be multiplied by a cost (got {}, expected limit)",
         evaluator.name, name_in(kObjectiveForms, search.objective.form));
   }
-  if (search.trials < 1 || search.generation_size < 1 || search.generation_size > kMostInGeneration) {
-    throw usage_error(
-        "--trials, --generation: out of range (got {} and {}, expected at least 1, and at most {} in a generation)",
-        search.trials, search.generation_size, kMostInGeneration);
-  }
+  if (search.trials < 1) throw usage_error("--trials: out of range (got {}, expected at least 1)", search.trials);
+  if (search.generation_size < 1 || search.generation_size > kMostInGeneration)
+    throw usage_error("--generation: out of range (got {}, expected 1 to {})", search.generation_size,
+                      kMostInGeneration);
   if (search.budgets.size() > kMostBudgets)
     throw usage_error("--budgets: too many rounds (got {}, expected at most {})", search.budgets.size(), kMostBudgets);
   if (search.budgets.empty() || !(search.budgets.front() > 0) ||
