@@ -192,8 +192,9 @@ int run_program(int argc, char** argv, const Program& program, Output& out) {
         out.print(text.str());
         return 0;
       }
-      check_no_option_as_value(app, arguments);  // the reason for some of these errors
-      check_subcommand_name(app, arguments);     // also
+      // What these two find says more than the parser's message.
+      check_no_option_as_value(app, arguments);
+      check_subcommand_name(app, arguments);
       throw wrong_usage(app, error, arguments);
     }
     check_no_empty_value(app);

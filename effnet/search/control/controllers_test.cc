@@ -84,7 +84,8 @@ TEST(Controllers, OptionsAreChecked) {
     change(options);
     return error_of([&] { check(options); }, ErrorCode::usage);
   };
-  EXPECT_EQ(message([](auto& o) { o.population = 1; }), "--population: out of range (got 1, expected from 2 to 100000)");
+  EXPECT_EQ(message([](auto& o) { o.population = 1; }),
+            "--population: out of range (got 1, expected from 2 to 100000)");
   EXPECT_THAT(message([](auto& o) { o.tournament = 0; }), HasSubstr("tournament"));
   EXPECT_THAT(message([](auto& o) { o.crossover = 1.5; }), HasSubstr("crossover"));
   EXPECT_THAT(message([](auto& o) { o.crossover = NAN; }), HasSubstr("crossover"));

@@ -333,10 +333,11 @@ bool path_exists(const std::string& path) {
 // must not be made beside a log that was left.
 void check_nothing_beside(const std::string& file) {
   std::vector<std::string> found;
-  for (const std::string& one : sqlite_files(file)) {
-    if (path_exists(one)) found.push_back(in_shell(one));
+  for (const char* suffix : kBeside) {
+    if (path_exists(file + suffix)) found.push_back(in_shell(file + suffix));
   }
   if (found.empty()) return;
+  if (path_exists(file)) throw exists_error(file);  // another process has made the study meanwhile, and uses it
   throw usage_error("{}: files of an earlier study are beside it (got {}, expected none)", file, fmt::join(found, ", "))
       .with_hint(fmt::format("they may have its last results: use another name for the new study, put the earlier one "
                              "back to {} to continue it, or give these files up: rm {}",
