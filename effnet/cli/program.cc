@@ -65,10 +65,14 @@ void check_no_empty_value(const CLI::App& app) {
   for (const CLI::App* command : parsed) check_no_empty_value(*command);
 }
 
-// For the word "--out=" the parser would take the next word as the value.
-void check_no_empty_assignment(const std::vector<std::string>& words) {
+// For the word "--out=" the parser would take the next word as the value, and for "-o=x" the value "=x".
+void check_assignments(const std::vector<std::string>& words) {
   for (const std::string& word : words) {
     if (word == "--") return;
+    const bool one_letter = word.size() > 2 && word[0] == '-' && word[1] != '-' && word[2] == '=';
+    if (one_letter)
+      throw usage_error("{}: an option of one letter has no = (got {}, expected {} {})", word.substr(0, 2),
+                        in_quotes(word), word.substr(0, 2), in_shell(word.substr(3)));
     if (word.starts_with("--") && word.find('=') == word.size() - 1) throw empty_value(word.substr(0, word.size() - 1));
   }
 }
@@ -177,7 +181,7 @@ int run_program(int argc, char** argv, const Program& program, Output& out) {
 
   try {
     const std::vector<std::string> arguments(argv + 1, argv + argc);
-    check_no_empty_assignment(arguments);
+    check_assignments(arguments);
     const std::vector<std::string> words = plain_words(argc, argv);
     check_command_name(words, program);
     for (const Command& command : program.commands) {

@@ -178,6 +178,8 @@ TEST(Program, AnOptionIsNoValue) {
             "effnet: error: --out: the value is missing (got the option --weights, expected a value)");
   EXPECT_EQ(message("search run x --set --json"),
             "effnet: error: --set: the value is missing (got the option --json, expected a value)");
+  EXPECT_EQ(message("report x -o=y.html"),
+            "effnet: error: -o: an option of one letter has no = (got '-o=y.html', expected -o y.html)");
   // A joined value was meant; the study is missing, which is another error.
   EXPECT_EQ(run_effnet(words_of("search show x.study --report=--json")).code, 3);
 }

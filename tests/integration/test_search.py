@@ -314,7 +314,7 @@ def test_export(effnet, finished, tmp_path):
     cheap = effnet("search", "export", study, "--trial", front["trial"], "--name", "cheap", "-o", "-")
     assert cheap.returncode == 0 and 'name = "cheap"' in cheap.stdout
     assert effnet.json("inspect", write(tmp_path / "cheap.toml", cheap.stdout))["macs"] == front["macs"]
-    for more, code in ((["--trial", "301", "-o", out], 2), ([], 2), (["-o", tmp_path / "no" / "x.toml"], 4)):
+    for more, code in ((["--trial", "301", "-o", out], 2), ([], 2), (["-o", tmp_path / "best"], 2), (["-o", tmp_path / "no" / "x.toml"], 4)):
         effnet.check_error(effnet("search", "export", study, *more), code)
 
 
