@@ -4,6 +4,7 @@
 #include <array>
 #include <cmath>
 #include <numeric>
+#include <utility>
 
 #include "effnet/base/error.h"
 
@@ -28,15 +29,17 @@ std::size_t utf8_length(std::string_view text) {
   return length;
 }
 
+// Letters that are inserted, left out or replaced, and pairs of adjacent letters that are exchanged ("shwo", "show").
 std::size_t edit_distance(std::string_view a, std::string_view b) {
-  std::vector<std::size_t> row(b.size() + 1);
+  std::vector<std::size_t> two_above, above, row(b.size() + 1);
   std::iota(row.begin(), row.end(), std::size_t{0});
   for (std::size_t i = 0; i < a.size(); ++i) {
-    std::size_t diagonal = row[0]++;
+    two_above = std::exchange(above, row);
+    row[0] = i + 1;
     for (std::size_t j = 0; j < b.size(); ++j) {
-      const std::size_t above = row[j + 1];
-      row[j + 1] = std::min({above + 1, row[j] + 1, diagonal + (a[i] == b[j] ? 0U : 1U)});
-      diagonal = above;
+      row[j + 1] = std::min({above[j + 1] + 1, row[j] + 1, above[j] + (a[i] == b[j] ? 0U : 1U)});
+      const bool exchanged = i > 0 && j > 0 && a[i] == b[j - 1] && a[i - 1] == b[j];
+      if (exchanged) row[j + 1] = std::min(row[j + 1], two_above[j - 1] + 1);
     }
   }
   return row.back();
@@ -51,6 +54,12 @@ bool is_utf8(std::string_view text) {
     text.remove_prefix(length);
   }
   return true;
+}
+
+void check_utf8(std::string_view what, std::string_view text, std::string_view stored_in) {
+  if (is_utf8(text)) return;
+  throw usage_error("{}: not UTF-8 (got {}, expected UTF-8, because {} keeps it)", what, in_quotes(text), stored_in)
+      .with_hint("of a path: make a link with another name, and use that: ln -s PATH NAME");
 }
 
 std::string in_shell(std::string_view text) {
@@ -151,7 +160,7 @@ std::optional<std::string> nearest(std::string_view word, const std::vector<std:
   std::size_t best_distance = std::clamp<std::size_t>(word.size() / 3, 1, 4) + 1;
   for (const std::string& candidate : known) {
     const std::size_t distance = edit_distance(word.substr(0, 64), candidate);
-    if (distance < best_distance) {
+    if (distance < best_distance && distance < std::max(word.size(), candidate.size())) {
       best_distance = distance;
       best = candidate;
     }
@@ -168,7 +177,7 @@ std::string grouped(std::int64_t number) {
 }
 
 std::string count_of(std::int64_t number, std::string_view noun) {
-  return fmt::format("{} {}{}", grouped(number), noun, number == 1 ? "" : "s");
+  return fmt::format("{} {}{}", grouped(number), noun, number == 1 ? "" : noun.ends_with('s') ? "es" : "s");
 }
 
 std::string number_of(double number, std::string_view noun) {

@@ -12,6 +12,9 @@
 namespace effnet {
 
 bool is_utf8(std::string_view text);
+// Throws Error(usage) if `text` is not UTF-8: a path of Linux may have any bytes, but JSON and TOML texts may not.
+// `what`: the option or setting; `stored_in`: the file that keeps the text, such as "the study".
+void check_utf8(std::string_view what, std::string_view text, std::string_view stored_in);
 // The text in single quotes, safe to print: control characters and bytes that are not UTF-8 become \xNN, and "..."
 // replaces everything after 80 bytes.
 std::string in_quotes(std::string_view text);
@@ -32,11 +35,12 @@ std::string one_of(const std::vector<std::string>& words);  // "a, b or c"
 std::string first_in_quotes(const std::vector<std::string>& names, std::size_t most);  // of 3, most 2: "'a', 'b', ..."
 
 // The known word with the smallest edit distance to `word`. The distance is at most a third of the word's length (the
-// bound is at least 1 and at most 4); otherwise empty.
+// bound is at least 1 and at most 4) and smaller than the longer of both words, so that they have a letter in common;
+// otherwise empty.
 std::optional<std::string> nearest(std::string_view word, const std::vector<std::string>& known);
 
 std::string grouped(std::int64_t number);  // 5,288,548
-// "1 image", "1,020 images"; for nouns whose plural ends with "s".
+// "1 image", "1,020 images", "2 classes"; for nouns whose plural ends with "s", or "es" after an "s".
 std::string count_of(std::int64_t number, std::string_view noun);
 // "1 epoch", "2.5 epochs": at most four digits.
 std::string number_of(double number, std::string_view noun);

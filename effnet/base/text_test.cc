@@ -21,6 +21,12 @@ TEST(Text, NearestIsEmptyWithoutASimilarWord) {
   EXPECT_EQ(nearest("stide", words), "stride");
   EXPECT_EQ(nearest("zebra", words), std::nullopt);
   EXPECT_EQ(nearest("", words), std::nullopt);
+  EXPECT_EQ(nearest("shwo", {"run", "show"}), "show") << "an exchange of two letters is one error";
+  EXPECT_EQ(nearest("rnu", {"run", "show"}), "run");
+  EXPECT_EQ(nearest("r", {"rl", "random"}), "rl");
+  EXPECT_EQ(nearest("x", {"a", "b"}), std::nullopt) << "no letter in common";
+  EXPECT_EQ(nearest("hsow", {"show"}), "show");
+  EXPECT_EQ(nearest("owhs", {"show"}), std::nullopt);
 }
 
 TEST(Text, ListsAndNumbersAreReadable) {
@@ -34,6 +40,8 @@ TEST(Text, ListsAndNumbersAreReadable) {
   EXPECT_EQ(count_of(1, "image"), "1 image");
   EXPECT_EQ(count_of(0, "image"), "0 images");
   EXPECT_EQ(count_of(1020, "image"), "1,020 images");
+  EXPECT_EQ(count_of(1, "class"), "1 class");
+  EXPECT_EQ(count_of(2, "more class"), "2 more classes");
   EXPECT_EQ(abbreviated(5288548), "5.29M");
   EXPECT_EQ(abbreviated(385814752), "386M");
   EXPECT_EQ(abbreviated(37745884192), "37.7G");
@@ -45,6 +53,17 @@ TEST(Text, NumbersHaveSingularAndPlural) {
   EXPECT_EQ(number_of(0.5, "epoch"), "0.5 epochs");
   EXPECT_EQ(number_of(2, "epoch"), "2 epochs");
   EXPECT_EQ(number_of(1.23456, "epoch"), "1.235 epochs");
+}
+
+TEST(Text, StoredTextsAreUtf8) {
+  check_utf8("--data", "caf\xc3\xa9", "the study");
+  try {
+    check_utf8("--data", "caf\xe9", "the study");
+    ADD_FAILURE();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::usage);
+    EXPECT_STREQ(error.what(), "--data: not UTF-8 (got 'caf\\xe9', expected UTF-8, because the study keeps it)");
+  }
 }
 
 TEST(Text, LowerCaseKeepsOtherBytes) {

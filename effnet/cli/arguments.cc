@@ -1,5 +1,6 @@
 #include "effnet/cli/arguments.h"
 
+#include <algorithm>
 #include <charconv>
 #include <cmath>
 #include <cstdlib>
@@ -8,14 +9,18 @@
 #include <sstream>
 
 #include "effnet/base/error.h"
+#include "effnet/base/file.h"
 #include "effnet/base/lines.h"
 #include "effnet/base/text.h"
 #include "effnet/cli/command.h"
 #include "effnet/graph/counted_costs.h"
 #include "effnet/train/recipe/settings.h"
+#include "effnet/vision/formats.h"
 
 namespace effnet::cli {
 namespace {
+
+namespace fs = std::filesystem;
 
 // Parses all of `text` as a number. Returns false if it is not a number or out of range.
 template <class Number>
@@ -64,6 +69,15 @@ std::string expected_cost(std::string_view cost) {
     return fmt::format("a number of milliseconds above 0 and at most {}, such as 12 or 12ms", kMostMs);
   return fmt::format("a number of {} above 0, such as {}", counted->plural,
                      counted->unit == CostUnit::bytes ? "20MB or 64MiB" : "390M or 1.8G");
+}
+
+// Whether commands read `file`, which is in or below `folder`.
+bool is_read_there(const fs::path& folder, const fs::path& file) {
+  constexpr std::array kOnlyWritten{".html", ".md", ".npy", ".pth", ".svg"};
+  if (std::ranges::count(kOnlyWritten, extension_of(file)) > 0) return false;
+  std::error_code ignored;
+  const bool run = fs::exists(folder / "config.toml", ignored) || fs::exists(folder / "finetune.json", ignored);
+  return !run || !vision::is_image_name(file);
 }
 
 }  // namespace
@@ -203,10 +217,41 @@ void check_no_stdout(std::string_view flag, std::string_view file) {
 }
 
 void check_not_input(std::string_view flag, const std::string& file, const std::string& input) {
-  std::error_code ignored;
-  if (!std::filesystem::is_regular_file(file, ignored) || !std::filesystem::equivalent(file, input, ignored)) return;
-  throw usage_error("{}: the output file is the input file (got {}, expected another file)", flag, in_quotes(file))
+  std::error_code failed;
+  if (!fs::is_regular_file(file, failed)) return;
+  if (fs::equivalent(file, input, failed)) {
+    throw usage_error("{}: the output file is the input file (got {}, expected another file)", flag, in_quotes(file))
+        .with_hint("choose another name for the output");
+  }
+  const fs::path folder = fs::canonical(input, failed);
+  if (failed || !fs::is_directory(folder, failed)) return;
+  const fs::path written = fs::canonical(file, failed);
+  const bool inside = std::mismatch(folder.begin(), folder.end(), written.begin(), written.end()).first == folder.end();
+  if (failed || !inside || !is_read_there(folder, written)) return;
+  throw usage_error(
+      "{}: the output would replace a file of the folder that is read (got {} in {}, expected another file)", flag,
+      in_quotes(file), in_quotes(input))
       .with_hint("choose another name for the output");
+}
+
+void check_two_files(std::string_view flag, const std::string& file, std::string_view other_flag,
+                     const std::string& other_file) {
+  if (file.empty() || other_file.empty()) return;
+  std::error_code ignored;
+  const bool same = fs::equivalent(file, other_file, ignored) ||
+                    fs::weakly_canonical(file, ignored) == fs::weakly_canonical(other_file, ignored);
+  if (same)
+    throw usage_error("{} and {} are the same file (got {}, expected two files)", flag, other_flag, in_quotes(file));
+}
+
+void check_extension(std::string_view flag, const std::string& file, std::string_view extension,
+                     const std::string& why) {
+  if (file.empty() || file == "-" || file.starts_with("/dev/") || fs::path(file).extension() == extension) return;
+  std::error_code ignored;
+  const fs::file_status status = fs::status(file, ignored);
+  if (fs::exists(status) && !fs::is_regular_file(status)) return;  // a FIFO; a folder is an error when it is written
+  throw usage_error("{}: unknown kind of file (got {}, expected FILE{})", flag, in_quotes(file), extension)
+      .with_hint(why);
 }
 
 }  // namespace effnet::cli

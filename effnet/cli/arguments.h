@@ -43,7 +43,16 @@ void add_seed(CLI::App& app, std::uint64_t& seed, const std::string& help);  // 
 bool is_stdout(std::string_view flag, std::string_view file, const Globals& globals);
 // For output files that are not text: throws if `file` is "-".
 void check_no_stdout(std::string_view flag, std::string_view file);
-// Throws if the output file of option `flag` is the same file as `input`.
+// Throws if the output file of option `flag` would replace a file that the command reads from `input`: the file itself,
+// or a file in this folder. A folder is a run, or has images; pages, drawings and arrays (report.html) may be replaced
+// there, because no command reads them, and in a run also pictures. `input` need not exist.
 void check_not_input(std::string_view flag, const std::string& file, const std::string& input);
+// Throws if the output files of two options are the same file. The options may be missing.
+void check_two_files(std::string_view flag, const std::string& file, std::string_view other_flag,
+                     const std::string& other_file);
+// Throws if the output file of option `flag` has another extension than `extension` (".toml"). Not for "-", and not for
+// devices and pipes. `why`: the hint.
+void check_extension(std::string_view flag, const std::string& file, std::string_view extension,
+                     const std::string& why = {});
 
 }  // namespace effnet::cli

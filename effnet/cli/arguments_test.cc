@@ -169,5 +169,47 @@ TEST(Arguments, OutputFiles) {
   }
 }
 
+TEST(Arguments, AnOutputReplacesNothingThatIsReadInAFolder) {
+  const TemporaryFolder folder;
+  const auto at = [&](const std::string& name) { return (folder.path() / name).string(); };
+  for (const char* name : {"run", "images/class"}) std::filesystem::create_directories(at(name));
+  for (const char* name : {"run/config.toml", "run/model.safetensors", "run/split.csv", "run/lock", "run/report.html",
+                           "run/map.png", "images/class/a.png", "images/labels.csv", "images/page.html", "other.png"})
+    std::ofstream(at(name)) << "x";
+  std::filesystem::create_symlink(at("run"), at("link"));
+  const auto refused = [&](const std::string& file, const std::string& input) {
+    return !refusal([&] { check_not_input("-o", at(file), at(input)); }).empty();
+  };
+  for (const char* name : {"config.toml", "model.safetensors", "split.csv", "lock"}) {
+    EXPECT_TRUE(refused(std::string("run/") + name, "run")) << name;
+    EXPECT_TRUE(refused(std::string("link/") + name, "run")) << name;
+    EXPECT_TRUE(refused(std::string("run/") + name, "link/")) << name;
+  }
+  EXPECT_TRUE(refused("images/class/a.png", "images"));
+  EXPECT_TRUE(refused("images/labels.csv", "images"));
+  for (const char* name : {"run/report.html", "run/map.png", "run/new.safetensors", "other.png", "images/class/a.png"})
+    EXPECT_FALSE(refused(name, "run")) << name;
+  EXPECT_FALSE(refused("images/page.html", "images"));
+  EXPECT_FALSE(refused("other.png", "none"));
+}
+
+TEST(Arguments, TwoOutputsAreTwoFiles) {
+  const TemporaryFolder folder;
+  const std::string file = (folder.path() / "a.toml").string();
+  const std::string same = (folder.path() / "." / "a.toml").string();
+  EXPECT_EQ(refusal([&] { check_two_files("-o", file, "--weights", same); }),
+            fmt::format("2 -o and --weights are the same file (got '{}', expected two files)", file));
+  check_two_files("-o", file, "--weights", file + "x");
+  check_two_files("-o", "", "--weights", "");
+}
+
+TEST(Arguments, Extensions) {
+  for (const char* good : {"", "-", "a.toml", "/dev/stdout", "./b.c.toml"}) check_extension("-o", good, ".toml");
+  for (const char* wrong : {"best", "a.tom", "a.toml/b", ".toml"}) {
+    EXPECT_EQ(refusal([&] { check_extension("-o", wrong, ".toml"); }),
+              fmt::format("2 -o: unknown kind of file (got '{}', expected FILE.toml)", wrong));
+  }
+}
+
 }  // namespace
 }  // namespace effnet::cli

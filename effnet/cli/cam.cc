@@ -146,6 +146,7 @@ void check(const CamOptions& o) {
   if (!(o.alpha >= 0 && o.alpha <= 1)) throw usage_error("--alpha: out of range (got {}, expected 0 to 1)", o.alpha);
   check_no_stdout("-o", o.out);
   for (const std::string& image : o.images) check_not_input("-o", o.out, image);
+  for (const std::string& model : model_names(o)) check_not_input("-o", o.out, model);
 }
 
 // A hint with the labels that contain the text, otherwise with the most similar label or, of few classes, with all.
@@ -234,6 +235,7 @@ CamResult run_cam(const CamOptions& o, const Globals& globals, Output& out, MapM
   const Layout layout = layout_of(o, several);
   if (layout != Layout::folder) vision::image_encoder(o.out);  // refuses a wrong extension before the model is loaded
   const std::vector<std::string> paths = image_paths(o.images);
+  if (layout == Layout::folder) check_cam_folder("-o", o.out, paths);
   ThreadPool pool(thread_count(globals));
   CamResult result{.maps = {}, .list = layout != Layout::one};
   if (layout == Layout::grid) {

@@ -77,7 +77,7 @@ std::string to_text(const DataSplitResult& result) {
   std::string text = to_text(result.check);
   for (const std::string& note : result.notes) text += fmt::format("note: {}\n", note);
   if (!result.written.left_out.empty())
-    text += fmt::format("note: {} corrupt images are left out\n", result.written.left_out.size());
+    text += fmt::format("note: left out: {}\n", count_of(std::ssize(result.written.left_out), "corrupt image"));
   const auto [linked, copied, left_out] = result.written;
   text += fmt::format("written to {}: train {}, val {}, test {}\n", result.path, grouped(result.images[0]),
                       grouped(result.images[1]), grouped(result.images[2]));

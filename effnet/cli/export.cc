@@ -70,6 +70,8 @@ ExportResult run_export(const ExportOptions& options, const Globals& globals, Ou
   }
   check_no_stdout("--safetensors", options.safetensors);
   check_no_stdout("--pth", options.pth);
+  check_not_input("--safetensors", options.safetensors, options.model);
+  check_not_input("--pth", options.pth, options.model);
   ThreadPool pool(thread_count(globals));
   model::ModelHandle model = load_model(options.model, options.load, pool, out);
   const bool pth = !options.pth.empty();

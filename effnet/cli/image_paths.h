@@ -4,6 +4,7 @@
 #include <filesystem>
 #include <set>
 #include <string>
+#include <string_view>
 #include <vector>
 
 namespace effnet::cli {
@@ -16,6 +17,10 @@ inline constexpr const char* kFolderHelp = "; a folder means all images in it an
 std::vector<std::string> image_paths(const std::vector<std::string>& arguments);
 
 bool is_folder(const std::string& path);
+
+// Throws Error(usage) if a map of CamPaths could replace one of `images`: one of them is a NAME_cam.png in `folder`.
+// `flag`: the option of the folder.
+void check_cam_folder(std::string_view flag, const std::string& folder, const std::vector<std::string>& images);
 
 // The files in `folder` for images with class activation maps: NAME_cam.png, or NAME_2_cam.png and so on if an earlier
 // image has the same name.

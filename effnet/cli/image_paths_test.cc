@@ -36,6 +36,17 @@ TEST_F(ImagePaths, LinksAreFollowedOnce) {
   EXPECT_THAT(image_paths({at("link")}), ElementsAre(at("link/a.png")));
 }
 
+TEST_F(ImagePaths, MapsReplaceNoImages) {
+  file("set/a.png");
+  file("set/a_cam.png");
+  file("maps/b_cam.png");
+  EXPECT_EQ(refusal([&] { check_cam_folder("--cam", at("set"), image_paths({at("set")})); }),
+            fmt::format("2 --cam: a map could replace an image that is read (got '{}', expected another folder)",
+                        at("set/a_cam.png")));
+  check_cam_folder("--cam", at("set"), {at("set/a.png"), at("maps/b_cam.png")});
+  check_cam_folder("--cam", at("none"), image_paths({at("set")}));
+}
+
 TEST_F(ImagePaths, AFolderWithoutImagesIsAnError) {
   file("set/notes.txt");
   EXPECT_EQ(refusal([&] { image_paths({at("set")}); }).rfind("3 " + at("set") + ": no images (got 1 ", 0), 0U);

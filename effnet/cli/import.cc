@@ -47,7 +47,7 @@ void declare_options(CLI::App& command, ImportOptions& options) {
 
 ImportResult run_import(const ImportOptions& options, const Globals& /*globals*/, Output& out) {
   check_no_stdout("-o", options.out);
-  check_not_input("-o", options.out, options.file);
+  for (const std::string& input : {options.file, options.arch}) check_not_input("-o", options.out, input);
   formats::ImportOptions wanted;
   if (!options.arch.empty())
     wanted.spec = formats::describe(formats::find_model(options.arch, formats::Pulled::ignore)).arch;

@@ -19,6 +19,8 @@ inline constexpr const char* kModelHelp =
 inline constexpr const char* kBackendHelp = "Compute with engine, or with reference (slow, for comparison)";
 inline constexpr const char* kLabelsHelp =
     "Read the classes of the images in DIR from this file: lines 'file,class', or with a header 'file,class,split'";
+// Why the name of an arch file that a command writes must end in .toml: formats::find_model() requires it.
+inline constexpr const char* kArchFileName = "a MODEL is an arch file only if its name ends in .toml";
 inline constexpr const char* kPrecisionHelp = "Compute in this precision: fp32 (bf16 and int8 are not built yet)";
 inline constexpr const char* kResolutionHelp =
     "Use this input size: pixels, or HxW; the crop rule scales with it [the model's]";

@@ -149,6 +149,7 @@ PaperResult run_paper(const PaperOptions& options, const Globals& globals, Outpu
   if (options.item != kAll) paper::entry(options.item);
   check_options(options);
   PaperResult result{.items = {}, .all = options.item == kAll, .markdown = is_stdout("-o", options.out, globals)};
+  for (const std::string& file : options.results) check_not_input("-o", options.out, file);
   const Kind* kind = options.out.empty() || result.markdown ? nullptr : &kind_of(options);
   const paper::Context context = context_of(options, globals, out);
   for (const paper::Entry& entry : paper::entries()) {

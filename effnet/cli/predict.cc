@@ -116,8 +116,11 @@ void check(const PredictOptions& o) {
                                              : fmt::format("{} images", o.images.size()));
   }
   if (dumps) {
-    check_not_input("--dump-pixels", o.dump_pixels, o.images[0]);
-    check_not_input("--dump-input", o.dump_input, o.images[0]);
+    for (const std::string& input : {o.images[0], o.model}) {
+      check_not_input("--dump-pixels", o.dump_pixels, input);
+      check_not_input("--dump-input", o.dump_input, input);
+    }
+    check_two_files("--dump-pixels", o.dump_pixels, "--dump-input", o.dump_input);
   }
   if (!o.dump_pixels.empty() && vision::image_encoder(o.dump_pixels) != vision::encode_png) {
     throw usage_error(
@@ -168,6 +171,7 @@ void declare_options(CLI::App& command, PredictOptions& options) {
 PredictResult run_predict(const PredictOptions& o, const Globals& globals, Output& out, const OnImage& each) {
   check(o);
   const std::vector<std::string> images = image_paths(o.images);
+  if (!o.cam.empty()) check_cam_folder("--cam", o.cam, images);
   ThreadPool pool(thread_count(globals));
   model::ModelHandle model = load_model(o.model, o.load, pool, out);
   Predictor predictor(o, model, pool);
@@ -256,7 +260,8 @@ std::string summary(const PredictResult& result) {
   constexpr std::size_t kShown = 20;
   for (std::size_t i = 0; i < std::min(kShown, sorted.size()); ++i)
     parts.push_back(fmt::format("{} {}", sorted[i].first, sorted[i].second));
-  if (sorted.size() > kShown) parts.push_back(fmt::format("{} more classes", sorted.size() - kShown));
+  if (sorted.size() > kShown)
+    parts.push_back(count_of(static_cast<std::int64_t>(sorted.size() - kShown), "more class"));
   if (not_sure > 0) parts.push_back(fmt::format("not sure {}", not_sure));
   if (failed > 0) parts.push_back(fmt::format("unreadable {}", failed));
   return fmt::format("{} images: {}\n", result.images.size(), fmt::join(parts, ", "));

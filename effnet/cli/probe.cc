@@ -84,7 +84,7 @@ void declare_options(CLI::App& command, ProbeCommandOptions& options) {
 
 ProbeResult run_probe(const ProbeCommandOptions& o, const Globals& globals, Output& out) {
   check_no_stdout("-o", o.out);
-  if (!o.out.empty()) check_not_input("-o", o.out, o.model);
+  for (const std::string& input : {o.model, o.data, o.labels}) check_not_input("-o", o.out, input);
   const auto start = std::chrono::steady_clock::now();
   ThreadPool pool(thread_count(globals));
   model::ModelHandle model = load_model(o.model, o.load, pool, out);

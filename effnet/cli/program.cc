@@ -50,16 +50,63 @@ void check_command_name(const std::vector<std::string>& words, const Program& pr
   if (std::ranges::find(names, words[0]) == names.end()) throw unknown_command("effnet", words[0], names);
 }
 
+Error empty_value(std::string_view option) {
+  return usage_error("{}: the value is empty (got '', expected a value)", option)
+      .with_hint("leave the option out for its default; a shell variable in the command may be empty");
+}
+
 // An empty value would otherwise mean the same as an option that is not given.
 void check_no_empty_value(const CLI::App& app) {
   for (const CLI::Option* option : app.get_options()) {
     const CLI::results_t values = option->results();
-    if (std::ranges::find(values, std::string()) != values.end())
-      throw usage_error("{}: the value is empty (got '', expected a value)", option->get_name())
-          .with_hint("leave the option out for its default; a shell variable in the command may be empty");
+    if (std::ranges::find(values, std::string()) != values.end()) throw empty_value(option->get_name());
   }
   const std::vector<CLI::App*> parsed = app.get_subcommands();
   for (const CLI::App* command : parsed) check_no_empty_value(*command);
+}
+
+// For the word "--out=" the parser would take the next word as the value, and for "-o=x" the value "=x".
+void check_assignments(const std::vector<std::string>& words) {
+  for (const std::string& word : words) {
+    if (word == "--") return;
+    const bool one_letter = word.size() > 2 && word[0] == '-' && word[1] != '-' && word[2] == '=';
+    if (one_letter)
+      throw usage_error("{}: an option of one letter has no = (got {}, expected {} {})", word.substr(0, 2),
+                        in_quotes(word), word.substr(0, 2), in_shell(word.substr(3)));
+    if (word.starts_with("--") && word.find('=') == word.size() - 1) throw empty_value(word.substr(0, word.size() - 1));
+  }
+}
+
+// The options of `app` and of its parsed commands.
+std::vector<const CLI::Option*> all_options(const CLI::App& app) {
+  std::vector<const CLI::Option*> options;
+  for (const CLI::Option* option : app.get_options()) options.push_back(option);
+  const std::vector<CLI::App*> parsed = app.get_subcommands();
+  for (const CLI::App* command : parsed) {
+    const std::vector<const CLI::Option*> more = all_options(*command);
+    options.insert(options.end(), more.begin(), more.end());
+  }
+  return options;
+}
+
+// The parser takes the next word as the value of an option, also if that is an option: "-o --json". `words`: the
+// command line; a value that is joined to its option ("--out=--json") was meant.
+void check_no_option_as_value(const CLI::App& app, const std::vector<std::string>& words) {
+  const std::vector<const CLI::Option*> options = all_options(app);
+  std::vector<std::string> names;
+  for (const CLI::Option* option : options) {
+    for (const std::string& name : option->get_lnames()) names.push_back("--" + name);
+    for (const std::string& name : option->get_snames()) names.push_back("-" + name);
+  }
+  for (const CLI::Option* option : options) {
+    if (option->get_positional()) continue;
+    const CLI::results_t values = option->results();
+    for (const std::string& value : values) {
+      if (std::ranges::count(names, value) == 0 || std::ranges::count(words, value) == 0) continue;
+      throw usage_error("{}: the value is missing (got the option {}, expected a value)", option->get_name(), value)
+          .with_hint(fmt::format("for a file of this name write ./{}", value));
+    }
+  }
 }
 
 constexpr std::string_view kOutOfMemory =
@@ -140,6 +187,8 @@ int run_program(int argc, char** argv, const Program& program, Output& out) {
   app.footer(kExitCodes);
 
   try {
+    const std::vector<std::string> arguments(argv + 1, argv + argc);
+    check_assignments(arguments);
     const std::vector<std::string> words = plain_words(argc, argv);
     check_command_name(words, program);
     for (const Command& command : program.commands) {
@@ -154,9 +203,14 @@ int run_program(int argc, char** argv, const Program& program, Output& out) {
         out.print(text.str());
         return 0;
       }
-      throw wrong_usage(app, error, {argv + 1, argv + argc});
+      // What these two find says more than the parser's message.
+      check_no_option_as_value(app, arguments);
+      check_subcommand_name(app, arguments);
+      throw wrong_usage(app, error, arguments);
     }
     check_no_empty_value(app);
+    check_no_option_as_value(app, arguments);
+    check_subcommand_name(app, arguments);
     out.set_quiet(globals.quiet);
     kernels::chosen_isa();  // every command rejects a wrong EFFNET_ISA
     return body(out);

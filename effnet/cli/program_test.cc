@@ -98,6 +98,21 @@ TEST(Program, WrongUsage) {
       {"search runn",
        "effnet: error: effnet search: unknown command (got 'runn', expected run, worker, show, export, latency or "
        "supernet)\nhint: did you mean effnet search run?\n"},
+      {"search shwo",
+       "effnet: error: effnet search: unknown command (got 'shwo', expected run, worker, show, export, latency or "
+       "supernet)\nhint: did you mean effnet search show?\n"},
+      {"scale serach",
+       "effnet: error: effnet scale: unknown command (got 'serach', expected frontier or search)\n"
+       "hint: did you mean effnet scale search?\n"},
+      {"scale frontir efficientnet_b0 --cost macs",
+       "effnet: error: effnet scale: unknown command (got 'frontir', expected frontier or search)\n"
+       "hint: did you mean effnet scale frontier?\n"},
+      {"search run x --epochs 3",
+       "effnet: error: wrong usage: The following arguments were not expected: --epochs 3\n"
+       "hint: did you mean --budgets? effnet search run --help shows what is expected\n"},
+      {"search show x y z",
+       "effnet: error: wrong usage: The following arguments were not expected: y z\n"
+       "hint: effnet search show --help shows what is expected\n"},
       {"search bogus",
        "effnet: error: effnet search: unknown command (got 'bogus', expected run, worker, show, export, latency or "
        "supernet)\nhint: effnet search --help lists the commands\n"},
@@ -144,6 +159,30 @@ TEST(Program, EmptyValuesAreRefused) {
   EXPECT_EQ(messages({"scale", "frontier", "mobilenet_v2", "--cost", "macs", "--from", ""}),
             "effnet: error: --from" + end);
   EXPECT_EQ(messages({"scale", "mobilenet_v2", "--phi", "1", "-o", ""}), "effnet: error: --out" + end);
+}
+
+// The parser would take the next word as the value: a page with the name "--json".
+TEST(Program, AnOptionIsNoValue) {
+  const auto message = [](const char* line) {
+    const RunResult run = run_effnet(words_of(line));
+    EXPECT_EQ(run.code, 2) << line;
+    return run.messages.substr(0, run.messages.find('\n'));
+  };
+  for (const char* line : {"search show x --report= --json", "search show x --report="})
+    EXPECT_EQ(message(line), "effnet: error: --report: the value is empty (got '', expected a value)");
+  EXPECT_EQ(message("report x --out= --data d"), "effnet: error: --out: the value is empty (got '', expected a value)");
+  EXPECT_EQ(message("search show x --report --json"),
+            "effnet: error: --report: the value is missing (got the option --json, expected a value)");
+  EXPECT_EQ(message("report x -o --json"),
+            "effnet: error: --out: the value is missing (got the option --json, expected a value)");
+  EXPECT_EQ(message("search export x -o --weights y"),
+            "effnet: error: --out: the value is missing (got the option --weights, expected a value)");
+  EXPECT_EQ(message("search run x --set --json"),
+            "effnet: error: --set: the value is missing (got the option --json, expected a value)");
+  EXPECT_EQ(message("report x -o=y.html"),
+            "effnet: error: -o: an option of one letter has no = (got '-o=y.html', expected -o y.html)");
+  // A joined value was meant; the study is missing, which is another error.
+  EXPECT_EQ(run_effnet(words_of("search show x.study --report=--json")).code, 3);
 }
 
 TEST(Program, TheHelpOfEachCommandHasTheExitCodes) {

@@ -126,6 +126,8 @@ ReportResult run_report(const ReportOptions& options, const Globals& globals, Ou
   ReportResult result;
   result.path = options.out.empty() ? (fs::path(options.runs.front()) / "report.html").string() : options.out;
   const bool to_stdout = is_stdout("-o", result.path, globals);
+  for (const std::string& run : options.runs) check_not_input("-o", result.path, run);
+  check_not_input("-o", result.path, options.data);
   result.page = options.runs.size() == 1 ? one_run(options, globals, out) : several_runs(options, out);
   if (!to_stdout) write_text(result.path, result.page);
   return result;

@@ -187,7 +187,7 @@ TEST(Results, DataSplit) {
   EXPECT_EQ(document["copied"], 1);
   EXPECT_EQ(document["path"], "out");
   std::string text = to_text(result);
-  for (const char* line : {"note: two groups\n", "note: 1 corrupt images are left out\n",
+  for (const char* line : {"note: two groups\n", "note: left out: 1 corrupt image\n",
                            "written to out: train 3, val 1, test 1\n", "1 images are copies", "4 are hard links\n"}) {
     EXPECT_NE(text.find(line), std::string::npos) << line << "is not in\n" << text;
   }

@@ -224,6 +224,9 @@ void declare_options(CLI::App& command, ScaleOptions& options) {
 ScaleResult run_scale(const ScaleOptions& options, const Globals& globals, Output& out) {
   if (options.no_latency) throw usage_error("--no-latency: only for --compare (got no --compare, expected it)");
   const arch::RuleChoice rule = parse_rule(options.rule);
+  const bool to_stdout = is_stdout("-o", options.out, globals);
+  check_extension("-o", options.out, ".toml", kArchFileName);
+  check_not_input("-o", options.out, options.base);
   const arch::ArchSpec base = formats::describe(formats::find_model(options.base, formats::Pulled::ignore)).arch;
   const int threads = thread_count(globals);
   Scaled scaled = scale(options, base, rule, threads, out);
@@ -253,7 +256,7 @@ ScaleResult run_scale(const ScaleOptions& options, const Globals& globals, Outpu
   result.costs = graph::costs(result.graph);
   result.base_costs = graph::costs(graph::lower(base));
   result.arch = arch::print(result.scaling.spec);
-  if (!is_stdout("-o", options.out, globals) && !options.out.empty()) write_text(options.out, result.arch);
+  if (!options.out.empty() && !to_stdout) write_text(options.out, result.arch);
   return result;
 }
 

@@ -186,8 +186,8 @@ FrontierResult run_frontier(const FrontierOptions& options, const Globals& globa
   const std::vector<arch::RuleChoice> rules = parse_rules(options.rule);
   const graph::CountedCost* cost = model::find_cost(options.cost);
   const bool to_stdout = is_stdout("-o", options.out, globals);
-  if (!options.out.empty() && !to_stdout && extension_of(options.out) != ".svg")
-    throw usage_error("-o: unknown kind of file (got {}, expected FILE.svg)", in_quotes(options.out));
+  check_extension("-o", options.out, ".svg");
+  check_not_input("-o", options.out, options.base);
   const arch::ArchSpec base = formats::describe(formats::find_model(options.base, formats::Pulled::ignore)).arch;
   FrontierResult result{.base = base.name, .cost = options.cost, .threads = thread_count(globals), .out = options.out};
   result.rules.reserve(rules.size());

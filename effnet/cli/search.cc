@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "effnet/base/file.h"
+#include "effnet/cli/arguments.h"
 #include "effnet/cli/program.h"
 #include "effnet/cli/search_export.h"
 #include "effnet/cli/search_latency.h"
@@ -10,6 +11,7 @@
 #include "effnet/cli/search_show.h"
 #include "effnet/cli/search_worker.h"
 #include "effnet/search/space/named_spaces.h"
+#include "effnet/search/study/sqlite.h"
 
 namespace effnet::cli {
 
@@ -62,6 +64,10 @@ search::Space load_space(const std::string& name_or_file) {
   if (extension_of(file) == ".toml" || file.has_parent_path())
     return search::parse_space(read_text(file), name_or_file);
   return search::named_space(name_or_file);
+}
+
+void check_not_study(std::string_view flag, const std::string& file, const std::string& study) {
+  for (const std::string& one : search::sqlite_files(study)) check_not_input(flag, file, one);
 }
 
 Body declare_search_with(CLI::App& command, const Globals& globals, const SearchProgram& program) {

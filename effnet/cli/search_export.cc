@@ -1,6 +1,7 @@
 #include "effnet/cli/search_export.h"
 
 #include <algorithm>
+#include <utility>
 
 #include "effnet/base/file.h"
 #include "effnet/base/text.h"
@@ -42,7 +43,9 @@ NasRow chosen_row(const NasSearch& search, const std::vector<search::NasTrial>& 
 void check_options(const SearchExportOptions& o, const NasSearch& search) {
   if (o.out.empty() && o.weights.empty())
     throw usage_error("nothing to write (got neither -o nor --weights, expected -o FILE.toml)");
+  check_extension("-o", o.out, ".toml", kArchFileName);
   check_no_stdout("--weights", o.weights);
+  check_two_files("-o", o.out, "--weights", o.weights);
   if (one_line(o.name) != o.name)
     throw usage_error("--name: not printable (got {}, expected UTF-8 without control characters)", in_quotes(o.name));
   if (!o.weights.empty() && search.evaluator.supernet.empty())
@@ -69,9 +72,9 @@ SearchExportResult run_search_export(const SearchExportOptions& o, const SearchP
   search::Study study(o.study, search::kNasStudy, {}, search::Access::read);
   SearchExportResult result{.search = stored_search(study), .out = o.out, .weights = o.weights};
   check_options(o, result.search);
-  for (const std::string& input : {o.study, result.search.evaluator.supernet}) {
-    check_not_input("-o", o.out, input);
-    check_not_input("--weights", o.weights, input);
+  for (const auto& [flag, file] : {std::pair("-o", o.out), std::pair("--weights", o.weights)}) {
+    check_not_study(flag, file, o.study);
+    check_not_input(flag, file, result.search.evaluator.supernet);
   }
   if (!o.weights.empty()) {
     exec_for_evaluator(program, result.search.evaluator.name, globals);

@@ -145,7 +145,9 @@ TEST_F(SearchCommand, SettingsOfTheSearchCannotBeSet) {
   };
   EXPECT_EQ(with("train.epochs=3"),
             "2 --set train.epochs: it has no effect here: --budgets sets it (got '3', expected another key)");
-  EXPECT_EQ(with("seed=7"), "2 --set seed: it has no effect here: --seed sets it (got '7', expected another key)");
+  EXPECT_EQ(
+      with("seed=7"),
+      "2 --set seed: it has no effect here: --seed gives the seeds of the trials (got '7', expected another key)");
   EXPECT_EQ(with("model.name=resnet50"),
             "2 --set model.name: it has no effect here: the search chooses the networks (got 'resnet50', expected "
             "another key)");

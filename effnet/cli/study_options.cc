@@ -80,13 +80,20 @@ void check_same_options(std::string_view study, std::string_view asked, std::str
 std::vector<FixedSetting> fixed_in_trials(std::string_view epochs_option, std::string_view seed_option) {
   const std::string validated = "a trial is validated after its last epoch only";
   return {{"model.name", "the search chooses the networks"},
-          {"seed", fmt::format("{} sets it", seed_option)},
+          {"seed", fmt::format("{} gives the seeds of the trials", seed_option), std::string(seed_option)},
           {"train.epochs",
-           epochs_option.empty() ? std::string("no network is trained") : fmt::format("{} sets it", epochs_option)},
+           epochs_option.empty() ? std::string("no network is trained") : fmt::format("{} sets it", epochs_option),
+           std::string(epochs_option)},
           {"train.time_budget", "the length of a trial is a number of epochs"},
           {"train.validate_every", validated},
           {"train.patience", validated},
           {"checkpoint.result", validated}};
+}
+
+std::vector<FixedSetting> fixed_in_supernets() {
+  const std::string networks = "the space gives the networks", validation = "a supernet is not validated";
+  return {{"model.name", networks},       {"model.init", networks},          {"train.validate_every", validation},
+          {"train.patience", validation}, {"checkpoint.result", validation}, {"checkpoint.keep", validation}};
 }
 
 std::vector<train::Override> overrides_of(const std::vector<std::string>& texts, std::span<const FixedSetting> fixed) {
@@ -106,8 +113,7 @@ std::vector<train::Override> overrides_of(const std::vector<std::string>& texts,
 void set_data_folder(const std::string& data, train::Recipe& recipe) {
   if (data.empty()) return;
   recipe.data.folder = fs::absolute(data).lexically_normal().string();
-  if (!is_utf8(recipe.data.folder))
-    throw usage_error("--data: the path is not UTF-8 (got {})", in_quotes(recipe.data.folder));
+  check_utf8("--data", recipe.data.folder, "the study");
 }
 
 train::Recipe recipe_of_study(const RecipeOfStudy& from, const std::vector<train::Override>& overrides) {

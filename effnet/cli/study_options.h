@@ -29,10 +29,13 @@ void check_same_options(std::string_view study, std::string_view asked, std::str
 struct FixedSetting {
   std::string_view key;
   std::string why;
+  std::string option = {};  // that sets it; may be empty
 };
 // The settings that every trial of a search sets. `epochs_option`: the option with the epochs of the rounds; empty if
 // no network is trained. `seed_option`: the option with the seeds of the trials.
 std::vector<FixedSetting> fixed_in_trials(std::string_view epochs_option, std::string_view seed_option);
+// The settings that the training of a supernet sets.
+std::vector<FixedSetting> fixed_in_supernets();
 // The overrides of --set. Throws Error(usage) for one of `fixed`.
 std::vector<train::Override> overrides_of(const std::vector<std::string>& texts, std::span<const FixedSetting> fixed);
 

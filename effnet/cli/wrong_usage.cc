@@ -1,8 +1,12 @@
 #include "effnet/cli/wrong_usage.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
+#include <filesystem>
 
 #include "effnet/base/text.h"
+#include "effnet/cli/study_options.h"
 #include "effnet/train/recipe/settings.h"
 
 namespace effnet::cli {
@@ -35,21 +39,39 @@ Names long_options(const CLI::App& app, const CLI::App& command) {
   return names;
 }
 
-// The settings of a recipe with the name of this option: "--epochs" is train.epochs.
-Names settings_named(const std::string& option) {
-  std::string name = option.substr(2);
-  std::ranges::replace(name, '-', '_');
-  Names keys;
-  for (const train::Setting& setting : train::settings()) {
-    if (setting.name() == name) keys.push_back(fmt::format("--set {}=VALUE", setting.key));
-  }
-  return keys;
+// The settings that --set refuses in this command, because the command sets them itself.
+std::vector<FixedSetting> fixed_settings(std::string_view command) {
+  if (command == "effnet search run") return fixed_in_trials("--budgets", "--seed");
+  if (command == "effnet scale search") return fixed_in_trials("--epochs", "--seeds");
+  if (command == "effnet search supernet") return fixed_in_supernets();
+  std::vector<FixedSetting> fixed;
+  if (command != "effnet finetune") return fixed;
+  for (const std::string_view key : train::settings_of_finetune())
+    fixed.push_back({key, "", key == "train.time_budget" ? "--time-budget" : ""});
+  return fixed;
 }
 
-// What an unknown option probably means; empty if nothing is like it.
-std::string option_like(const std::string& unknown, const Names& known) {
+// What sets the settings of a recipe with the name of this option: "--epochs" is --set train.epochs, or the option of
+// this command that does the same.
+Names settings_named(const std::string& option, std::string_view command) {
+  std::string name = option.substr(2);
+  std::ranges::replace(name, '-', '_');
+  const std::vector<FixedSetting> fixed = fixed_settings(command);
+  Names words;
+  for (const train::Setting& setting : train::settings()) {
+    if (setting.name() != name) continue;
+    const auto found = std::ranges::find(fixed, setting.key, &FixedSetting::key);
+    const std::string word = found == fixed.end() ? fmt::format("--set {}=VALUE", setting.key) : found->option;
+    if (!word.empty()) words.push_back(word);
+  }
+  return words;
+}
+
+// What an unknown option of `command` probably means; empty if nothing is like it.
+std::string option_like(const std::string& unknown, const Names& known, std::string_view command) {
   const bool has_settings = std::ranges::count(known, "--set") > 0;
-  if (const Names keys = has_settings ? settings_named(unknown) : Names(); !keys.empty()) return one_of(keys);
+  if (const Names words = has_settings ? settings_named(unknown, command) : Names(); !words.empty())
+    return one_of(words);
   if (const std::optional<std::string> near = nearest(unknown, known)) return *near;
   constexpr std::size_t kShortest = 5;  // "--out"; two letters are the beginning of too many words
   const auto is_beginning = [](const std::string& part, const std::string& whole) {
@@ -68,14 +90,28 @@ const CLI::Option* missing_option(const CLI::App& command, bool positional) {
   return nullptr;
 }
 
-std::string meant(const CLI::App& app, const CLI::App& command, const CLI::ParseError& error, const Names& words) {
+// The words that the parser did not expect, in the order of the command line; the parser has them backwards.
+Names unexpected(const CLI::App& app, const Names& words) {
+  Names left = app.remaining(true), ordered;
+  for (const std::string& word : words) {
+    if (const auto found = std::ranges::find(left, word); found != left.end()) {
+      ordered.push_back(word);
+      left.erase(found);
+    }
+  }
+  return ordered;
+}
+
+std::string meant(const CLI::App& app, const Parsed& parsed, const CLI::ParseError& error, const Names& words) {
+  const CLI::App& command = *parsed.command;
   const Names known = long_options(app, command);
   for (const std::string& word : words) {
     const std::string name = word.substr(0, word.find('='));
     if (!name.starts_with("--") || name.size() == 2 || std::ranges::count(known, name) > 0) continue;
-    if (const std::string like = option_like(name, known); !like.empty()) return fmt::format("did you mean {}? ", like);
+    if (const std::string like = option_like(name, known, parsed.name); !like.empty())
+      return fmt::format("did you mean {}? ", like);
   }
-  const Names left = app.remaining(true);
+  const Names left = unexpected(app, words);
   const auto plain = std::ranges::find_if(left, [](const std::string& word) { return !word.starts_with("-"); });
   const CLI::Option* option = missing_option(command, false);
   // An option without a long name is a number (effnet launch -n N).
@@ -87,12 +123,16 @@ std::string meant(const CLI::App& app, const CLI::App& command, const CLI::Parse
   return fmt::format("{}: {}; ", option->get_name(option->get_positional()), option->get_description());
 }
 
-// For a command with sub-commands, of which none or an unknown one was given.
-Error no_subcommand(const CLI::App& app, const Parsed& parsed) {
+Names subcommands_of(const CLI::App& command) {
   Names names;
-  for (const CLI::App* one : parsed.command->get_subcommands([](const CLI::App*) { return true; }))
+  for (const CLI::App* one : command.get_subcommands([](const CLI::App*) { return true; }))
     names.push_back(one->get_name());
-  const Names left = app.remaining(true);
+  return names;
+}
+
+// For a command with sub-commands, of which none or an unknown one was given.
+Error no_subcommand(const CLI::App& app, const Parsed& parsed, const Names& words) {
+  const Names names = subcommands_of(*parsed.command), left = unexpected(app, words);
   if (!left.empty()) return unknown_command(parsed.name, left.front(), names).in(parsed.name);
   return usage_error("{}: no command (got none, expected {})", parsed.name, one_of(names))
       .with_hint(fmt::format("{} --help lists the commands", parsed.name));
@@ -107,18 +147,34 @@ Error unknown_command(std::string_view command, std::string_view word, const std
                       : fmt::format("{} --help lists the commands", command));
 }
 
+void check_subcommand_name(const CLI::App& app, const std::vector<std::string>& words) {
+  const Parsed parsed = parsed_command(app);
+  const Names names = subcommands_of(*parsed.command);
+  const auto at = std::ranges::find(words, parsed.command->get_name());
+  std::error_code ignored;
+  if (parsed.command == &app || names.empty() || at == words.end() || at + 1 == words.end()) return;
+  const std::string& word = *(at + 1);
+  if (nearest(word, names) && !std::filesystem::exists(word, ignored))
+    throw unknown_command(parsed.name, word, names).in(parsed.name);
+}
+
 Error wrong_usage(const CLI::App& app, const CLI::ParseError& error, const std::vector<std::string>& words) {
   const Parsed parsed = parsed_command(app);
   const bool none = parsed.command == &app;
   if (!none && parsed.command->get_require_subcommand_min() > 0 &&
       dynamic_cast<const CLI::RequiredError*>(&error) != nullptr)
-    return no_subcommand(app, parsed);
+    return no_subcommand(app, parsed, words);
   // CLI11's messages name the option, but not always what was expected. So the hint names --help of the command.
   std::string text = error.what();
+  const Names left = unexpected(app, words);
+  if (dynamic_cast<const CLI::ExtrasError*>(&error) != nullptr && !left.empty()) {
+    text = fmt::format("The following argument{} not expected: {}", left.size() == 1 ? " was" : "s were",
+                       fmt::join(left, " "));
+  }
   std::ranges::replace(text, '\n', ' ');
   return usage_error("wrong usage: {}", text)
-      .with_hint(fmt::format("{}{} --help shows what is expected",
-                             none ? "" : meant(app, *parsed.command, error, words), parsed.name));
+      .with_hint(
+          fmt::format("{}{} --help shows what is expected", none ? "" : meant(app, parsed, error, words), parsed.name));
 }
 
 }  // namespace effnet::cli

@@ -6,6 +6,7 @@
 
 #include "effnet/base/process.h"
 #include "effnet/base/text.h"
+#include "effnet/cli/known_run.h"
 #include "effnet/cli/published.h"
 #include "effnet/cli/pull.h"
 #include "effnet/cli/report.h"
@@ -75,10 +76,16 @@ Json json_of(const train::FinetuneResult& result) {
 
 std::string text_of(const train::FinetuneResult& result, const FinetuneCommand& o) {
   const report::FinetuneResult& r = *result.record.result;
-  std::string text = fmt::format(
-      "test top-1 {:.1f} % (95 % interval {:.1f} to {:.1f}) on {} that no choice has seen; mean per class {:.1f} %{}\n",
-      *r.test_top1, 100 * r.interval->low, 100 * r.interval->high, count_of(*r.images, "image"), *r.mean_per_class,
-      r.metric == "mean_per_class" ? ", the metric of this dataset" : "");
+  const std::int64_t used = result.record.split ? result.record.split->used_test : 0;
+  std::string text =
+      fmt::format("test top-1 {:.1f} % (95 % interval {:.1f} to {:.1f}) on {}{}; mean per class {:.1f} %{}\n",
+                  *r.test_top1, 100 * r.interval->low, 100 * r.interval->high, count_of(*r.images, "image"),
+                  used == 0 ? " that no choice has seen" : "", *r.mean_per_class,
+                  r.metric == "mean_per_class" ? ", the metric of this dataset" : "");
+  if (used > 0)
+    text +=
+        fmt::format("  an earlier run has used {} of them for training or choices: new images may be less accurate\n",
+                    grouped(used));
   if (r.model == "trial") text += "  measured with the model of the trial; the saved model was trained on all images\n";
   if (const auto& probe = result.record.probe; probe && probe->test_top1 && result.record.final_epochs > 0) {
     text += fmt::format("  the linear probe, without fine-tuning: {:.1f} % (95 % interval {:.1f} to {:.1f})\n",
@@ -182,8 +189,13 @@ Body declare_finetune(CLI::App& command, const Globals& globals) {
     static_cast<void>(train::device_named(o->device, 0));
     require_weights(o->from.empty() ? o->model : model_of_run(o->from), globals, out);
     ProgressLine line(out);
+    train::FinetuneOptions options = options_of(*o, globals, line);
+    if (o->from.empty()) {
+      if (const auto run = find_known_run(o->model, {}, out))
+        options.used = transfer::used_by(run->images, run->test_too);
+    }
     const InterruptNotice notice = stopping_notice(globals.quiet);
-    const train::FinetuneResult result = train::finetune(options_of(*o, globals, line));
+    const train::FinetuneResult result = train::finetune(options);
     line.clear();
     run_report({.runs = {o->out}}, globals, out);
     if (globals.json) {

@@ -1,6 +1,7 @@
 // effnet scale search BASE --study FILE --data DIR: finds the coefficients of compound scaling for a base network.
 #include <algorithm>
 #include <array>
+#include <optional>
 
 #include "effnet/arch/family.h"
 #include "effnet/base/file.h"
@@ -151,23 +152,31 @@ std::optional<Error> run_workers_of(const ScaleSearchOptions& o, const ScaleSear
   });
 }
 
-// Writes the base scaled by the coefficients for phi = 1 to 7, as effnet scale does. `base`: as it was given. Returns
-// the paths.
-std::vector<std::string> write_family(const ScaleSearch& search, const std::string& base,
-                                      const arch::Coefficients& best, const fs::path& folder) {
+// Writes the base scaled by the coefficients for phi = 1 to 7, as effnet scale does, and appends the paths to `files`.
+// `base`: as it was given. Large coefficients may exceed the limits of an architecture from some phi on: a warning says
+// which networks are left out.
+void write_family(const ScaleSearch& search, const std::string& base, const arch::Coefficients& best,
+                  const fs::path& folder, std::vector<std::string>& files, Output& out) {
   constexpr int kLargestPhi = 7;  // as in the paper: B1 to B7
   make_folders(folder);
-  std::vector<std::string> files;
   const arch::Variant* const named = arch::find_variant(base);
+  const arch::RuleChoice rule{.coefficients = best};
   for (int phi = 1; phi <= kLargestPhi; ++phi) {
-    const arch::RuleChoice rule{.coefficients = best};
-    arch::ArchSpec spec = arch::scaled_by(search.base, phi, rule).spec;
+    arch::ArchSpec spec;
+    try {
+      spec = arch::scaled_by(search.base, phi, rule).spec;
+    } catch (const Error& error) {
+      if (error.code() != ErrorCode::usage && error.code() != ErrorCode::input) throw;
+      out.warn(fmt::format("no arch file for phi = {}{}: {}", phi,
+                           phi < kLargestPhi ? fmt::format(" to {}", kLargestPhi) : "", error.what()));
+      return;
+    }
     if (named != nullptr) spec.dropout = arch::published_dropout(*named, rule, phi).value_or(spec.dropout);
     spec.name = fmt::format("{}-phi{}", search.base.name, phi);
-    files.push_back((folder / (in_file_name(spec.name) + ".toml")).string());
-    write_text(files.back(), arch::print(spec));
+    const std::string file = (folder / (in_file_name(spec.name) + ".toml")).string();
+    write_text(file, arch::print(spec));
+    files.push_back(file);
   }
-  return files;
 }
 
 Json json_of(const arch::Coefficients& c) { return {{"alpha", c.alpha}, {"beta", c.beta}, {"gamma", c.gamma}}; }
@@ -265,7 +274,8 @@ std::string to_text(const ScaleSearchReport& report) {
     text += fmt::format("try: effnet scale {} --phi 2 --alpha {:g} --beta {:g} --gamma {:g}\n", in_shell(report.base),
                         c.alpha, c.beta, c.gamma);
   }
-  if (!report.files.empty()) text += fmt::format("phi = 1 to 7: {} to {}\n", report.files.front(), report.files.back());
+  if (!report.files.empty())
+    text += fmt::format("phi = 1 to {}: {} to {}\n", report.files.size(), report.files.front(), report.files.back());
   return text;
 }
 
@@ -327,9 +337,15 @@ Body declare_scale_search(CLI::App& scale, const Globals& globals) {
     report.trials = study.trials();
     report.result = search::result_of(report.search, report.trials, study.name());
     check_ended(failed, report.result.complete, out);
-    if (!o->out.empty() && report.result.best)
-      report.files = write_family(report.search, o->base, *report.result.best, o->out);
+    std::optional<Error> not_written;  // the result of hours of training is shown first
+    try {
+      if (!o->out.empty() && report.result.best)
+        write_family(report.search, o->base, *report.result.best, o->out, report.files, out);
+    } catch (const Error& error) {
+      not_written = error;
+    }
     show(report, globals, out);
+    if (not_written) throw *not_written;
     return 0;
   };
 }

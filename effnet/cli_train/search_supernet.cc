@@ -12,22 +12,16 @@
 namespace effnet::cli {
 namespace {
 
-// The space gives the networks, and only training images are used.
-std::vector<FixedSetting> fixed_settings() {
-  const std::string networks = "the space gives the networks", validation = "a supernet is not validated";
-  return {{"model.name", networks},       {"model.init", networks},          {"train.validate_every", validation},
-          {"train.patience", validation}, {"checkpoint.result", validation}, {"checkpoint.keep", validation}};
-}
-
 train::Recipe recipe_of(const SearchSupernetOptions& o) {
-  train::Recipe recipe = train::load_recipe(o.recipe, overrides_of(o.settings, fixed_settings()));
+  train::Recipe recipe = train::load_recipe(o.recipe, overrides_of(o.settings, fixed_in_supernets()));
   set_data_folder(o.data, recipe);
   return recipe;
 }
 
 SearchSupernetResult run_search_supernet(const SearchSupernetOptions& o, const Globals& globals, Output& out) {
   turn_warnings_off();
-  check_no_stdout("--out", o.out);
+  check_no_stdout("-o", o.out);
+  for (const std::string& input : {o.space, o.data, o.recipe}) check_not_input("-o", o.out, input);
   const search::Space space = load_space(o.space);
   ProgressLine line(out);
   const InterruptNotice notice = stopping_notice(globals.quiet);

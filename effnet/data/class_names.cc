@@ -282,7 +282,7 @@ std::vector<std::string> classes_of_labels(const LabelList& list) {
   const auto at = [&](auto where) { return list.where(static_cast<std::size_t>(where - list.labels.begin())); };
   if (list.kind == LabelKind::names || (not_number != list.labels.end() && list.kind != LabelKind::indices)) {
     std::vector<std::string> classes(names.begin(), names.end());
-    check_class_names(classes, list.source, list.what);
+    check_class_names(classes, NamesAre::texts, list.source, list.what);
     return classes;
   }
   if (not_number != list.labels.end())
@@ -300,21 +300,25 @@ std::vector<std::string> classes_of_labels(const LabelList& list) {
   return classes;
 }
 
-void check_class_names(const std::vector<std::string>& names, std::string_view source, std::string_view what) {
+void check_class_names(const std::vector<std::string>& names, NamesAre kind, std::string_view source,
+                       std::string_view what) {
   const auto is_control = [](char c) { return static_cast<unsigned char>(c) < 0x20 || c == 0x7f; };
+  const auto remedy = [&](const std::string& name) {
+    return kind == NamesAre::folders ? fmt::format("rename it: mv ${} NEW", in_quotes(name))
+                                     : fmt::format("correct it in {}", source);
+  };
   for (const std::string& name : names) {
     if (!is_utf8(name)) {
       throw input_error("{}: {} is not UTF-8 (got {}, expected UTF-8 text, as a model file needs it)", source, what,
                         in_quotes(name))
-          .with_hint(
-              fmt::format("rename it: mv ${} NEW; to convert all names in a folder from Western European: convmv -f "
-                          "CP1252 -t UTF-8 -r --notest DIR",
-                          in_quotes(name)));
+          .with_hint(remedy(name) + (kind == NamesAre::folders ? "; to convert all names in a folder from Western "
+                                                                 "European: convmv -f CP1252 -t UTF-8 -r --notest DIR"
+                                                               : ""));
     }
     if (std::any_of(name.begin(), name.end(), is_control))
       throw input_error("{}: {} has a control character (got {}, expected printable text, as a model file needs it)",
                         source, what, in_quotes(name))
-          .with_hint(fmt::format("rename it: mv ${} NEW", in_quotes(name)));
+          .with_hint(remedy(name));
     if (trimmed(name).empty())
       throw input_error("{}: {} is empty or blank (got {}, expected a class name)", source, what, in_quotes(name));
   }

@@ -70,9 +70,11 @@ ClassAssignment match_labels(const LabelList& list, const ClassNames& names, con
 // above 2^20, if list.kind is LabelKind::indices and a label is not a number, or if a model file cannot store a name.
 std::vector<std::string> classes_of_labels(const LabelList& list);
 
+enum class NamesAre { folders, texts };
 // Checks names that become the classes of a model, which can store only text. Throws Error(input) for a name that is
 // empty, not UTF-8 or has control characters. For the message: `source` is the file or folder of the names, `what` is
-// what each of them is ("a class folder's name", "a line").
-void check_class_names(const std::vector<std::string>& names, std::string_view source, std::string_view what);
+// what each of them is ("a class folder's name", "a line"). The hint tells to rename the folder or to correct the text.
+void check_class_names(const std::vector<std::string>& names, NamesAre kind, std::string_view source,
+                       std::string_view what);
 
 }  // namespace effnet::data

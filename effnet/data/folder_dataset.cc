@@ -43,7 +43,8 @@ std::vector<std::string> folder_names(const std::vector<fs::path>& folders) {
   std::vector<std::string> names(folders.size());
   std::transform(folders.begin(), folders.end(), names.begin(),
                  [](const fs::path& one) { return one.filename().string(); });
-  if (!folders.empty()) check_class_names(names, folders.front().parent_path().string(), "a class folder's name");
+  if (!folders.empty())
+    check_class_names(names, NamesAre::folders, folders.front().parent_path().string(), "a class folder's name");
   return names;
 }
 

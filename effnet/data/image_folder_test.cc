@@ -245,10 +245,23 @@ TEST_F(ImageFolder, HintsForUsualMistakesInACsv) {
 }
 
 TEST_F(ImageFolder, RejectsNamesThatAModelFileCannotStore) {
-  check_class_names({"cat", "caf\xc3\xa9", "a b"}, "p", "w");
+  check_class_names({"cat", "caf\xc3\xa9", "a b"}, NamesAre::folders, "p", "w");
   for (const char* wrong : {"caf\xe9", "a\nb", "a\tb", "", " ", "\xed\xa0\x80", "\xc0\xaf"})
-    EXPECT_THROW(check_class_names({"cat", wrong}, "p", "w"), Error) << wrong;
+    EXPECT_THROW(check_class_names({"cat", wrong}, NamesAre::texts, "p", "w"), Error) << wrong;
   EXPECT_THROW(read_class_file(aside("t", "0\tcaf\xe9\n"), 3), Error);
+  // A folder is renamed; a label in a file has nothing to rename.
+  const auto hint = [](const char* name, NamesAre kind) -> std::string {
+    try {
+      check_class_names({name}, kind, "labels.csv", "a label");
+    } catch (const Error& error) {
+      return error.hint();
+    }
+    return "no error";
+  };
+  for (const char* wrong : {"caf\xe9", "a\tb"}) {
+    EXPECT_EQ(hint(wrong, NamesAre::texts), "correct it in labels.csv");
+    EXPECT_THAT(hint(wrong, NamesAre::folders), HasSubstr("rename it: mv $'"));
+  }
 }
 
 TEST_F(ImageFolder, ReadsClassFiles) {

@@ -176,7 +176,7 @@ std::vector<std::string> read_classes(const fs::path& file) {
   for (const std::string_view line : text_lines(text, file.string())) {
     if (const std::string_view name = trimmed(line); !name.empty()) classes.emplace_back(name);
   }
-  check_class_names(classes, file.string(), "a line");
+  check_class_names(classes, NamesAre::texts, file.string(), "a line");
   if (std::set<std::string>(classes.begin(), classes.end()).size() != classes.size())
     throw input_error("{}: duplicate class name (got {} names in all, expected each only once)", file.string(),
                       classes.size());

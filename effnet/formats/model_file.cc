@@ -268,8 +268,8 @@ NameMap check(const Model& model, const tensor::Weights& weights) {
   }
   std::erase_if(result.unused, [](const std::string& name) { return name.starts_with(kReserved); });
   if (!result.exact()) {
-    throw input_error("the weights do not fit {} (errors in {} tensors): {}", in_quotes(model.arch.name),
-                      result.problems(), describe(result));
+    throw input_error("the weights do not fit {} (errors in {}): {}", in_quotes(model.arch.name),
+                      count_of(static_cast<std::int64_t>(result.problems()), "tensor"), describe(result));
   }
   return map;
 }

@@ -215,9 +215,10 @@ SupernetSummary SupernetRun::train() {
   for (const nn::ParameterStore::Entry& entry : trainer_->weights()->entries()) {
     if (!entry.statistic) summary.params += entry.tensor.numel();
   }
-  log(fmt::format("supernet of {}: {} parameters at {} px, {} images of {} classes, {} steps per epoch on {}",
-                  space_.name, grouped(summary.params), to_string(images_.model.resolution()),
-                  grouped(images_.data.train->size()), images_.data.classes, timeline_->batches(), summary.device));
+  log(fmt::format("supernet of {}: {} parameters at {} px, {} of {}, {} per epoch on {}", space_.name,
+                  grouped(summary.params), to_string(images_.model.resolution()),
+                  count_of(images_.data.train->size(), "image"), count_of(images_.data.classes, "class"),
+                  count_of(timeline_->batches(), "step"), summary.device));
   resume();
   if (options_.sandwich) {
     for (const search::Extreme extreme : {search::Extreme::cheapest, search::Extreme::most_expensive})

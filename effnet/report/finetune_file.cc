@@ -37,7 +37,7 @@ FinetuneData data_of(const JsonFields& fields) {
 
 FinetuneSplit split_of(const JsonFields& fields) {
   return {fields.count("train").value_or(0), fields.count("val").value_or(0), fields.count("test").value_or(0),
-          fields.text("by")};
+          fields.text("by"), fields.count("used_test").value_or(0)};
 }
 
 FinetuneProbe probe_of(const JsonFields& fields) {
@@ -119,7 +119,11 @@ std::string finetune_text(const FinetuneFile& file) {
             {"model", file.model}, {"data", to_json(file.data)}};
   json["options"] = file.options;
   if (const auto& split = file.split)
-    json["split"] = {{"train", split->train}, {"val", split->val}, {"test", split->test}, {"by", split->by}};
+    json["split"] = {{"train", split->train},
+                     {"val", split->val},
+                     {"test", split->test},
+                     {"by", split->by},
+                     {"used_test", split->used_test}};
   json["budget_s"] = to_json(file.budget_s);
   json["spent_s"] = file.spent_s;
   if (const auto& probe = file.probe) {

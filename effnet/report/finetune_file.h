@@ -29,6 +29,7 @@ struct FinetuneData {
 struct FinetuneSplit {
   std::int64_t train = 0, val = 0, test = 0;
   std::string by;  // "content": effnet chose all parts; "folders": all parts existed; "both": effnet chose val
+  std::int64_t used_test = 0;  // images of test that the model was trained on before, or that chose its settings
 };
 
 // Accuracies are in percent.

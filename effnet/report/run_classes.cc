@@ -92,8 +92,8 @@ std::string class_row(const RunFacts& run, const metrics::Confusion& confusion, 
 
 std::string confusion(const RunFacts& run, const metrics::Confusion& confusion) {
   const std::int64_t wrong = confusion.images() - confusion.right();
-  std::string out =
-      fmt::format("<p class=\"soft\">{} of {} images are misclassified.", grouped(wrong), grouped(confusion.images()));
+  std::string out = fmt::format("<p class=\"soft\">{} of {} {} misclassified.", grouped(wrong),
+                                count_of(confusion.images(), "image"), wrong == 1 ? "is" : "are");
   if (confusion.classes() > kMaxMatrixClasses) {
     return out +
            fmt::format(" {} classes are too many for a matrix; the table lists the most confused pairs.</p>\n",
@@ -138,10 +138,10 @@ std::string per_class(const RunFacts& run, const metrics::Confusion& confusion) 
   out += table(0, shown);
   if (shown < order.size()) {
     const std::size_t end = std::min(order.size(), kMaxRows);
-    out += fmt::format("<details><summary>{} more classes</summary>\n{}</details>", end - shown, table(shown, end));
+    out += fmt::format("<details><summary>{}</summary>\n{}</details>",
+                       count_of(static_cast<std::int64_t>(end - shown), "more class"), table(shown, end));
     if (end < order.size())
-      out +=
-          note(fmt::format("{} more classes are not shown.", grouped(static_cast<std::int64_t>(order.size() - end))));
+      out += note(fmt::format("{} not shown.", count_of(static_cast<std::int64_t>(order.size() - end), "more class")));
   }
   return out;
 }

@@ -112,7 +112,8 @@ std::string near_duplicates(const std::vector<NearDuplicate>& images, const Thum
     for (std::size_t i = 0; i < std::min(list.size(), kMaxGroups); ++i) out += pair_box(list[i], thumbnail);
     out += "</div>\n";
     if (list.size() > kMaxGroups)
-      out += note(fmt::format("{} more groups are in near_duplicates.csv.", list.size() - kMaxGroups));
+      out += note(fmt::format("near_duplicates.csv has {}.",
+                              count_of(static_cast<std::int64_t>(list.size() - kMaxGroups), "more group")));
     return out;
   };
   std::string out;

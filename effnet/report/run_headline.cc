@@ -30,6 +30,8 @@ std::string score(const RunFacts& run) {
     out += fmt::format("<br>95 % interval {:.2f} to {:.2f} %", 100 * shown->interval->low, 100 * shown->interval->high);
   if (shown->images > 0) out += fmt::format("<br>on {}", count_of(shown->images, "image"));
   if (shown->is_unseen) out += ", which no choice of the run has used";
+  if (shown->is_unseen && run.finetune && run.finetune->split && run.finetune->split->used_test > 0)
+    out += fmt::format("; an earlier run has used {} of them", grouped(run.finetune->split->used_test));
   if (shown->is_selected)
     out += "<br>The best epoch was selected on these images, so the accuracy on new images may be lower.";
   const std::optional<BestEpoch> best = best_epoch(run);

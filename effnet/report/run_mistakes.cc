@@ -89,7 +89,9 @@ std::string label_errors(const RunFacts& run, const Thumbnail& thumbnail) {
         caption({"label", one.label, one.p_label}, {"suggested", one.suggested, one.p_suggested}, one.name));
   }
   out += "</div>";
-  if (shown < errors.size()) out += note(fmt::format("{} more images are in label_errors.csv.", errors.size() - shown));
+  if (shown < errors.size())
+    out += note(fmt::format("label_errors.csv has {}.",
+                            count_of(std::ssize(errors) - static_cast<std::int64_t>(shown), "more image")));
   return out;
 }
 

@@ -1,4 +1,4 @@
-// Reads the JSON texts of a study: settings, states and details.
+// Reads and writes the JSON texts of a study: settings, states and details.
 #pragma once
 
 #include <nlohmann/json.hpp>
@@ -12,6 +12,16 @@
 namespace effnet::search {
 
 using Json = nlohmann::json;
+
+// The settings of a study as text. Throws Error(usage) for a text in them that is not UTF-8.
+inline std::string settings_json(const Json& json) {
+  const Json flat = json.flatten();
+  for (const auto& [path, value] : flat.items()) {
+    if (value.is_string())
+      check_utf8(path.substr(path.rfind('/') + 1), value.get_ref<const std::string&>(), "the study");
+  }
+  return json.dump(1);
+}
 
 // The object in `text`. Throws Error(input) if it is something else; `what` begins the message.
 inline Json parse_object(std::string_view text, std::string_view what) {

@@ -4,6 +4,8 @@
 #include <cstring>
 #include <map>
 #include <optional>
+#include <set>
+#include <utility>
 
 #include "effnet/base/error.h"
 #include "effnet/formats/safetensors.h"
@@ -39,6 +41,28 @@ std::vector<Row> rows_of(const tensor::Weights& weights, const char* name, Dtype
 Part joined(std::optional<Part> one, Part other) { return one && other != Part::train ? *one : other; }
 
 }  // namespace
+
+KnownImages used_by(const KnownImages& known, bool test_too) {
+  KnownImages used;
+  for (std::size_t i = 0; i < known.contents.size(); ++i) {
+    if (known.parts[i] != Part::test || test_too) used.contents.push_back(known.contents[i]);
+  }
+  used.parts.assign(used.contents.size(), Part::train);
+  return used;
+}
+
+KnownImages with_earlier(KnownImages own, const KnownImages& earlier) {
+  std::set<std::pair<ImageContent::Digest, Part>> present;
+  for (std::size_t i = 0; i < own.contents.size(); ++i) {
+    if (own.contents[i].why.empty()) present.emplace(own.contents[i].digest, own.parts[i]);
+  }
+  for (std::size_t i = 0; i < earlier.contents.size(); ++i) {
+    if (!present.emplace(earlier.contents[i].digest, earlier.parts[i]).second) continue;
+    own.contents.push_back(earlier.contents[i]);
+    own.parts.push_back(earlier.parts[i]);
+  }
+  return own;
+}
 
 void write_known_images(const std::filesystem::path& file, const std::vector<ImageContent>& contents,
                         const std::vector<Part>& parts) {
@@ -123,6 +147,7 @@ KeptParts keep_parts(const std::vector<ImageContent>& contents, const KnownImage
     ++kept.known;
     if (chosen[i]) parts[i] = *found[i];
     kept.seen += parts[i] != Part::train && *found[i] == Part::train;
+    kept.used_test += parts[i] == Part::test && *found[i] != Part::test;
   }
   return kept;
 }

@@ -89,6 +89,34 @@ TEST(KeepParts, PartsThatWereNotChosenStay) {
   EXPECT_EQ(kept.seen, 1) << "one of the images with this digest was a training image";
 }
 
+TEST(EarlierRuns, TheirImagesAreKept) {
+  const KnownImages earlier{{content(1), content(2), content(3)}, {Part::train, Part::val, Part::test}};
+  EXPECT_EQ(used_by(earlier, false).contents.size(), 2U);
+  const KnownImages used = used_by(earlier, true);
+  EXPECT_THAT(used.parts, ElementsAre(Part::train, Part::train, Part::train));
+  // 1 is in the same part of both runs, 2 has changed its part, 3 is only in the earlier run.
+  data::ImageContent corrupt;
+  corrupt.why = "cut off";
+  const KnownImages both =
+      with_earlier({{content(1), content(2), corrupt}, {Part::train, Part::test, Part::val}}, earlier);
+  ASSERT_EQ(both.contents.size(), 5U);
+  EXPECT_EQ(both.contents[3].digest, content(2).digest);
+  EXPECT_EQ(both.contents[4].digest, content(3).digest);
+  EXPECT_THAT(both.parts, ElementsAre(Part::train, Part::test, Part::val, Part::val, Part::test));
+  EXPECT_EQ(used_images({content(1), content(2), content(3)}, both, false), 2) << "2 was used by the earlier run";
+}
+
+TEST(EarlierRuns, TestImagesThatTheyUsedAreCounted) {
+  const KnownImages known{{content(1), content(2), content(3)}, {Part::train, Part::val, Part::test}};
+  std::vector<Part> parts{Part::test, Part::test, Part::test, Part::test};
+  const KeptParts kept =
+      keep_parts({content(1), content(2), content(3), content(4)}, known, {}, {false, false, false, false}, parts);
+  EXPECT_EQ(kept.used_test, 2);
+  EXPECT_EQ(kept.seen, 1);
+  parts = {Part::val};
+  EXPECT_EQ(keep_parts({content(1)}, known, {}, {false}, parts).used_test, 0) << "an image of val";
+}
+
 TEST(UsedImages, AreThoseOfTrainAndVal) {
   data::ImageContent corrupt;
   corrupt.why = "cut off";

@@ -128,6 +128,7 @@ formats::Model with_probe(model::ModelHandle& model, const ProbeReport& report, 
   result.preprocessing = rule;
   result.labels = report.classes;
   result.class_ids.clear();
+  result.calibration.reset();  // of the earlier classifier
   result.weights.tensors[classifier + ".weight"] = tensor::make_tensor({probe.classes, probe.width}, probe.weight);
   result.weights.tensors[classifier + ".bias"] = tensor::make_tensor({probe.classes}, probe.bias);
   return result;

@@ -291,7 +291,8 @@ def test_from_with_other_images_says_so(effnet, base, finished, tmp_path):
     assert "none of the 30 images is in the run of --from" in result.stderr
 
 
-def test_from_warns_of_training_images_in_test(effnet, base, finished, tmp_path):
+@pytest.mark.parametrize("option, message", [("--from", "were training images of the run of --from"), ("--model", "were used to train")])
+def test_training_images_of_an_earlier_run_in_test(effnet, base, finished, tmp_path, option, message):
     """The parts of folders stay, and the command says that the network has seen images of test."""
     data = tmp_path / "data"
     trained = [name for name, part in split_of(finished[0]).items() if part == "train"]
@@ -302,15 +303,21 @@ def test_from_warns_of_training_images_in_test(effnet, base, finished, tmp_path)
         for number, (name, colour) in enumerate(sorted(COLOURS.items())):
             for i in range(6):
                 picture(data / part / name / f"{i}.jpg", colour, first + 1000 * number + i)
-    result = effnet("finetune", data, "--out", tmp_path / "run", "--from", finished[0], "--threads", 1, "--set", "train.epochs=1")
+    words = ["finetune", data, "--out", tmp_path / "run", option, finished[0], "--threads", 1, "--set", "train.epochs=1"]
+    result = effnet(*words, "--json")
     assert result.returncode == 0, result.stderr
-    assert f"{len(trained[::6])} images of val and test were training images of the run of --from" in result.stderr
+    assert f"{len(trained[::6])} images of val and test {message}" in result.stderr
+    assert json.loads(result.stdout)["split"]["used_test"] == len(trained[::6])
+    again = effnet(*words, "--resume")
+    assert "that no choice has seen" not in again.stdout and f"has used {len(trained[::6])} of them" in again.stdout
+    # The new model knows all training images of the earlier run, also those that the new run does not have.
+    assert effnet.json("eval", tmp_path / "run", base / "shapes")["used_images"] >= len(trained)
 
 
 def test_three_images_of_each_class(effnet, base, tmp_path):
     data = folder_of(tmp_path / "data", 3)
     document = effnet.json(*arguments(base, tmp_path / "run", data=data))
-    assert document["split"] == {"train": 3, "val": 3, "test": 3, "by": "content"}
+    assert document["split"] == {"train": 3, "val": 3, "test": 3, "by": "content", "used_test": 0}
     assert document["probe"]["l2"] == 0.01
 
 
@@ -340,7 +347,7 @@ def test_official_parts_and_final(effnet, base, tmp_path):
             for i in range(6):
                 picture(data / part / name / f"{first + i}.jpg", colour, 10000 * number + first + i)
     document = effnet.json(*arguments(base, tmp_path / "run", "--final", data=data))
-    assert document["split"] == {"train": 18, "val": 18, "test": 18, "by": "folders"}
+    assert document["split"] == {"train": 18, "val": 18, "test": 18, "by": "folders", "used_test": 0}
     assert json.loads((tmp_path / "run" / "finetune.json").read_text())["result"]["model"] == "trial"
 
 
@@ -470,6 +477,26 @@ def test_settings_that_finetune_sets_itself_are_refused(effnet, base, tmp_path, 
     result = effnet(*arguments(base, tmp_path / "run", "--set", f"{key}=1m"))
     assert result.returncode == 2 and key in result.stderr
     assert not (tmp_path / "run").exists()
+
+
+def test_two_lengths_are_refused(effnet, base, tmp_path):
+    result = effnet(*arguments(base, tmp_path / "run", "--time-budget", "1m"))
+    assert result.returncode == 2 and "--time-budget: it has no effect with --set train.epochs=2" in result.stderr
+    assert not (tmp_path / "run").exists()
+
+
+def test_the_model_of_the_trial_is_calibrated(effnet, finished):
+    out, document = finished
+    probe_is_result = document["epochs"] == 0
+    for model in (out,) if probe_is_result else (out, out / "trial"):
+        calibration = effnet.json("inspect", model)["calibration"]
+        assert calibration["temperature"] == pytest.approx(document["calibration"]["temperature"])
+        assert calibration["min_score"] == pytest.approx(document["calibration"]["min_score"])
+
+
+def test_a_new_classifier_has_no_calibration(effnet, base, finished, tmp_path):
+    effnet.json("probe", finished[0], "--data", base / "shapes", "-o", tmp_path / "probe.safetensors")
+    assert "calibration" not in effnet.json("inspect", tmp_path / "probe.safetensors")
 
 
 def test_from_needs_a_finetuned_run(effnet, base, tmp_path):

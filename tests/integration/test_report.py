@@ -334,3 +334,14 @@ def test_folders_that_are_not_a_run(effnet, tmp_path):
         (run / name).write_text(whole)
     assert not (run / "report.html").exists()
     assert sorted(path.name for path in run.iterdir()) == ["config.toml", "metrics.csv", "predictions.csv", "summary.json"]
+
+
+def test_the_page_replaces_no_file_of_the_run(effnet, tmp_path):
+    run, other = make_run(tmp_path / "run", images=20), make_run(tmp_path / "other", images=20)
+    before = {file.name: file.read_bytes() for file in run.iterdir()}
+    for runs in ([run], [other, run]):
+        for name in before:
+            effnet.check_error(effnet("report", *runs, "-o", run / name), 2)
+    assert {file.name: file.read_bytes() for file in run.iterdir()} == before
+    for _ in range(2):  # a page may be replaced
+        assert effnet("report", run, "-o", run / "page.html", "--quiet").returncode == 0

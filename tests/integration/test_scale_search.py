@@ -85,6 +85,16 @@ def test_finds_coefficients_and_writes_the_family(effnet, by_one):
     assert not (by_one["folder"] / "one.study.runs").exists()
 
 
+def test_networks_beyond_the_limits_are_left_out(effnet, base, project, tmp_path):
+    """With steps of 1 the only candidate of twice the cost is alpha = 2. 2^7 times the depth is above the limit of 100."""
+    result = effnet(*arguments(base, project, tmp_path / "s", "--step", 1, "--epochs", 1, "--seeds", 1, "-o", tmp_path / "family", "--json"))
+    assert result.returncode == 0, result.stderr
+    document = json.loads(result.stdout)
+    assert document["coefficients"] == {"alpha": 2, "beta": 1, "gamma": 1} and document["complete"]
+    assert [os.path.basename(file) for file in document["files"]] == [f"small-phi{phi}.toml" for phi in range(1, 7)]
+    assert "warning: no arch file for phi = 7: " in result.stderr, result.stderr
+
+
 def comparable(document):
     return [(t["generation"], t["alpha"], t["beta"], t["gamma"], t["seed"], t["epochs"], t["score"]) for t in document["trials"]]
 

@@ -251,8 +251,26 @@ def test_a_worker_notices_that_its_study_is_gone(effnet, space, finished, tmp_pa
     wait_for(lambda: effnet.json("search", "show", study)["counts"]["done"] > 20, worker)
     disturb(study)
     _, errors = worker.communicate(timeout=300)
-    assert worker.returncode == 4 and message in errors and "results since then are lost" in errors, errors
-    assert str(study) in errors and "hint: put the file back" in errors
+    assert worker.returncode == 4 and message in errors and "results since then may be lost" in errors, errors
+    hint = errors[errors.index("hint: "):]
+    assert str(study) in errors and f"{study}-wal" in hint and f"{study}-shm" in hint, hint
+
+
+def test_a_new_study_is_not_made_beside_the_log_of_an_earlier_one(effnet, space, tmp_path):
+    study = tmp_path / "s"
+    log = study.with_name("s-wal")
+    command = start(effnet, toy(space, study, "--trials", 100_000))
+    wait_for(lambda: os.path.exists(study) and effnet.json("search", "show", study)["counts"]["done"] > 20, command)
+    command.kill()
+    command.communicate()
+    study.rename(tmp_path / "moved")
+    before = log.read_bytes()
+    result = effnet(*toy(space, study, "--trials", 20))
+    effnet.check_error(result, 2)
+    assert str(log) in result.stderr and f"back to {study} to continue it" in result.stderr
+    assert not study.exists() and log.read_bytes() == before
+    (tmp_path / "moved").rename(study)  # as the hint says
+    assert effnet.json("search", "show", study)["counts"]["done"] > 20
 
 
 def test_an_output_never_replaces_an_input(effnet, space, finished, tmp_path):
@@ -317,7 +335,7 @@ def test_export(effnet, finished, tmp_path):
     cheap = effnet("search", "export", study, "--trial", front["trial"], "--name", "cheap", "-o", "-")
     assert cheap.returncode == 0 and 'name = "cheap"' in cheap.stdout
     assert effnet.json("inspect", write(tmp_path / "cheap.toml", cheap.stdout))["macs"] == front["macs"]
-    for more, code in ((["--trial", "301", "-o", out], 2), ([], 2), (["-o", tmp_path / "no" / "x.toml"], 4)):
+    for more, code in ((["--trial", "301", "-o", out], 2), ([], 2), (["-o", tmp_path / "best"], 2), (["-o", tmp_path / "no" / "x.toml"], 4)):
         effnet.check_error(effnet("search", "export", study, *more), code)
 
 

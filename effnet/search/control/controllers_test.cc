@@ -84,14 +84,15 @@ TEST(Controllers, OptionsAreChecked) {
     change(options);
     return error_of([&] { check(options); }, ErrorCode::usage);
   };
-  EXPECT_EQ(message([](auto& o) { o.population = 1; }), "population: out of range (got 1, expected from 2 to 100000)");
+  EXPECT_EQ(message([](auto& o) { o.population = 1; }),
+            "--population: out of range (got 1, expected from 2 to 100000)");
   EXPECT_THAT(message([](auto& o) { o.tournament = 0; }), HasSubstr("tournament"));
   EXPECT_THAT(message([](auto& o) { o.crossover = 1.5; }), HasSubstr("crossover"));
   EXPECT_THAT(message([](auto& o) { o.crossover = NAN; }), HasSubstr("crossover"));
   EXPECT_THAT(message([](auto& o) { o.hidden = 0; }), HasSubstr("hidden units"));
   EXPECT_THAT(message([](auto& o) { o.hidden = 1001; }), HasSubstr("hidden units"));
-  EXPECT_THAT(message([](auto& o) { o.learning_rate = 0; }), HasSubstr("learning rate"));
-  EXPECT_THAT(message([](auto& o) { o.learning_rate = NAN; }), HasSubstr("learning rate"));
+  EXPECT_THAT(message([](auto& o) { o.learning_rate = 0; }), HasSubstr("--learning-rate"));
+  EXPECT_THAT(message([](auto& o) { o.learning_rate = NAN; }), HasSubstr("--learning-rate"));
   EXPECT_THAT(message([](auto& o) { o.entropy_weight = -1; }), HasSubstr("entropy weight"));
   EXPECT_THAT(message([](auto& o) { o.entropy_weight = INFINITY; }), HasSubstr("entropy weight"));
   EXPECT_THAT(message([](auto& o) { o.baseline_decay = 1; }), HasSubstr("baseline decay"));

@@ -86,11 +86,10 @@ void check_numbers(const NasSearch& search) {
         "--objective: the quality of {} is no accuracy, so it cannot be multiplied by a cost (got {}, expected limit)",
         evaluator.name, name_in(kObjectiveForms, search.objective.form));
   }
-  if (search.trials < 1 || search.generation_size < 1 || search.generation_size > kMostInGeneration) {
-    throw usage_error(
-        "--trials, --generation: out of range (got {} and {}, expected at least 1, and at most {} in a generation)",
-        search.trials, search.generation_size, kMostInGeneration);
-  }
+  if (search.trials < 1) throw usage_error("--trials: out of range (got {}, expected at least 1)", search.trials);
+  if (search.generation_size < 1 || search.generation_size > kMostInGeneration)
+    throw usage_error("--generation: out of range (got {}, expected 1 to {})", search.generation_size,
+                      kMostInGeneration);
   if (search.budgets.size() > kMostBudgets)
     throw usage_error("--budgets: too many rounds (got {}, expected at most {})", search.budgets.size(), kMostBudgets);
   if (search.budgets.empty() || !(search.budgets.front() > 0) ||
@@ -121,18 +120,17 @@ void check_text_length(const Space& space) {
 std::string settings_text(const NasSearch& search) {
   Json points = Json::array();
   for (const Point& point : search.points) points.push_back(to_text(search.space, point));
-  return Json{{"space", print(search.space)},
-              {"objective", objective_json(search.objective)},
-              {"latency", search.latency ? Json(to_text(*search.latency)) : Json()},
-              {"controller", search.controller},
-              {"control", control_json(search.control)},
-              {"evaluator", evaluator_json(search.evaluator)},
-              {"budgets", search.budgets},
-              {"keep", search.keep},
-              {"trials", search.trials},
-              {"generation_size", search.generation_size},
-              {"points", std::move(points)}}
-      .dump(1);
+  return settings_json(Json{{"space", print(search.space)},
+                            {"objective", objective_json(search.objective)},
+                            {"latency", search.latency ? Json(to_text(*search.latency)) : Json()},
+                            {"controller", search.controller},
+                            {"control", control_json(search.control)},
+                            {"evaluator", evaluator_json(search.evaluator)},
+                            {"budgets", search.budgets},
+                            {"keep", search.keep},
+                            {"trials", search.trials},
+                            {"generation_size", search.generation_size},
+                            {"points", std::move(points)}});
 }
 
 NasSearch parse_nas_search(std::string_view text, std::string_view source) {

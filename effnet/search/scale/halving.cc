@@ -71,7 +71,7 @@ std::vector<NewTrial> next_round(const Halving& halving, const std::vector<Trial
     throw usage_error("nothing to search (got {} candidates, {} seeds and {} budgets, expected at least one of each)",
                       halving.candidates.size(), halving.seeds.size(), halving.budgets.size());
   if (!(halving.keep > 0 && halving.keep <= 1))
-    throw usage_error("keep: out of range (got {}, expected above 0 and at most 1)", halving.keep);
+    throw usage_error("--keep: out of range (got {}, expected above 0 and at most 1)", halving.keep);
   const std::int64_t round = last.empty() ? 0 : last.back().generation + 1;
   if (round >= std::ssize(halving.budgets)) return {};
   std::vector<std::string> candidates = halving.candidates;

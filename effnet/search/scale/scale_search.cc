@@ -35,7 +35,7 @@ std::string settings_text(const ScaleSearch& search) {
             {"recipe", search.recipe}};
   if (search.step) json["step"] = *search.step;
   if (search.tolerance) json["tolerance"] = *search.tolerance;
-  return json.dump(1);
+  return settings_json(json);
 }
 
 ScaleSearch parse_scale_search(std::string_view text, std::string_view source) {

@@ -1,11 +1,13 @@
 #include "effnet/search/study/sqlite.h"
 
 #include <fcntl.h>
+#include <fmt/ranges.h>
 #include <sqlite3.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
+#include <array>
 #include <cerrno>
 #include <cmath>
 #include <cstdio>
@@ -29,6 +31,16 @@ namespace fs = std::filesystem;
 // Pauses between two attempts to get a lock: 1 ms, 2 ms, ... 64 ms, 0.1 s, 0.1 s, ...
 constexpr double kFirstPause_s = 0.001, kLongestPause_s = 0.1;
 constexpr int kLongestDoublings = 7;
+// How long a reader without permission to write waits for the log and its index: a process that begins or ends its use
+// of the study has only one of these files for some milliseconds.
+constexpr double kLogWait_s = 1;
+
+// The files that SQLite keeps beside a database: the log, its index, and the journal that it uses instead of a log.
+constexpr std::array<const char*, 3> kBeside{"-wal", "-shm", "-journal"};
+
+double pause_s(int count, double left_s) {
+  return std::min({std::ldexp(kFirstPause_s, std::min(count, kLongestDoublings)), kLongestPause_s, left_s});
+}
 
 struct CloseConnection {
   void operator()(sqlite3* connection) const noexcept { sqlite3_close(connection); }
@@ -178,8 +190,7 @@ class Sqlite final : public Database {
   // SQLite calls this when another process holds the lock, `count` times so far for this lock. False: give up.
   bool wait_for_lock(int count) noexcept {
     if (count == 0) waited_s_ = 0;
-    const double pause = std::min(
-        {std::ldexp(kFirstPause_s, std::min(count, kLongestDoublings)), kLongestPause_s, waiting().lock_s - waited_s_});
+    const double pause = pause_s(count, waiting().lock_s - waited_s_);
     if (pause <= 0) return false;
     try {
       waiting().sleep(pause);
@@ -209,17 +220,27 @@ class Sqlite final : public Database {
   // A file that cannot be written is not read in the usual way, even if its folder can be written: the two files would
   // stay there, and they would belong to this user.
   void prepare_reading(bool writable) {
-    const std::optional<FileState> log = find_file(log_path_);
-    const bool has_log = log && log->bytes > 0;
-    if ((writable || has_log) && can_read()) return;
-    if (has_log) {
-      throw environment_error("{}: cannot read without permission to write (got the log {}, expected none)", name(),
-                              log_path_)
-          .with_hint(
-              "the log has the last results: run the command as a user who may write the file and its folder, or copy "
-              "both files to a folder of your own");
+    double left_s = std::min(kLogWait_s, waiting().lock_s);
+    for (int count = 0;; ++count) {
+      const std::optional<FileState> log = find_file(log_path_);
+      const bool has_log = log && log->bytes > 0;
+      if ((writable || has_log) && can_read()) return;
+      if (!has_log) break;
+      const double pause = pause_s(count, left_s);
+      if (pause <= 0) fail_log();
+      waiting().sleep(pause);
+      left_s -= pause;
+      connect(path_, SQLITE_OPEN_READWRITE);  // a connection keeps the index that it has found first
     }
     connect(immutable_uri(path_), SQLITE_OPEN_READONLY | SQLITE_OPEN_URI);
+  }
+
+  [[noreturn]] void fail_log() const {
+    throw environment_error("{}: cannot read without permission to write (got the log {}, expected none)", name(),
+                            log_path_)
+        .with_hint(
+            "the log has the last results: run the command as a user who may write the file and its folder, or copy "
+            "both files to a folder of your own");
   }
 
   // False if the first statement fails for lack of a permission.
@@ -250,9 +271,12 @@ class Sqlite final : public Database {
   }
 
   [[noreturn]] void fail_lost(std::string_view what, std::string_view found, std::string_view expected) const {
-    throw environment_error("{}: {} while this process used it (got {}, expected {}); results since then are lost",
+    throw environment_error("{}: {} while this process used it (got {}, expected {}); results since then may be lost",
                             name(), what, found, expected)
-        .with_hint("put the file back, or a copy of it, and start the command again: the search continues from there");
+        .with_hint(
+            fmt::format("if the file was moved, put it back beside its log {}; before another copy is put there, move "
+                        "the log and {} away, since SQLite would apply them to the copy. Then start the command again",
+                        in_shell(log_path_), in_shell(index_path())));
   }
 
   // Throws the error of an SQLite result code.
@@ -272,6 +296,9 @@ class Sqlite final : public Database {
                 fmt::format("{}: {} ({})", name(), failure->what, code == SQLITE_READONLY ? sqlite3_errstr(code) : why),
                 failure->hint);
   }
+
+  // Of the log's index, which is beside the log.
+  std::string index_path() const { return log_path_.substr(0, log_path_.size() - 4) + "-shm"; }
 
   const std::string path_;  // absolute
   const Open open_;
@@ -297,6 +324,40 @@ void publish(const fs::path& complete, const std::string& file) {
   throw environment_error("{}: cannot write ({})", file, std::generic_category().message(errno));
 }
 
+bool path_exists(const std::string& path) {
+  std::error_code ignored;
+  return fs::symlink_status(path, ignored).type() != fs::file_type::not_found;
+}
+
+// SQLite applies a log to any file of its name, and does not notice that the log belongs to another one. So a new study
+// must not be made beside a log that was left.
+void check_nothing_beside(const std::string& file) {
+  std::vector<std::string> found;
+  for (const char* suffix : kBeside) {
+    if (path_exists(file + suffix)) found.push_back(in_shell(file + suffix));
+  }
+  if (found.empty()) return;
+  if (path_exists(file)) throw exists_error(file);  // another process has made the study meanwhile, and uses it
+  throw usage_error("{}: files of an earlier study are beside it (got {}, expected none)", file, fmt::join(found, ", "))
+      .with_hint(fmt::format("they may have its last results: use another name for the new study, put the earlier one "
+                             "back to {} to continue it, or give these files up: rm {}",
+                             in_shell(file), fmt::join(found, " ")));
+}
+
+// SQLite takes an empty file for a new database, and removes the log beside it.
+void check_not_emptied(const std::string& file) {
+  std::error_code failed;
+  if (fs::file_size(file, failed) != 0 || failed) return;
+  const std::string log = fs::canonical(file, failed).string() + "-wal";
+  const std::optional<FileState> state = find_file(log);
+  if (failed || !state || state->bytes == 0) return;
+  throw input_error("{}: an empty file beside a log (got 0 bytes, and {} bytes in {}, expected a study)", file,
+                    state->bytes, log)
+      .with_hint(fmt::format("the log has only the last changes of the study that was here: move it away (mv {0} "
+                             "{0}.old), then put a copy of the study there; without a copy the study is lost",
+                             in_shell(log)));
+}
+
 }  // namespace
 
 std::unique_ptr<Database> open_sqlite(const std::string& file, const WaitOptions& waiting, Access access) {
@@ -309,17 +370,19 @@ std::unique_ptr<Database> open_sqlite(const std::string& file, const WaitOptions
     if (const fs::path target = fs::read_symlink(file, ignored); !target.empty()) {
       throw input_error("{}: no such study (got a link to {}, which is missing, expected a file that effnet has made)",
                         file, in_quotes(target.string()))
-          .with_hint("remove the link, or put the study back where it points to");
+          .with_hint("remove the link, or put the study back where it points to, with its log (-wal) if it has one");
     }
     throw input_error("{}: no such study (expected a file that effnet has made)", file);
   }
   if (!failed && status.type() != fs::file_type::regular)
     throw input_error("{}: not a study (got a folder or a special file, expected a file that effnet has made)", file);
+  check_not_emptied(file);
   return std::make_unique<Sqlite>(file, file, access == Access::read ? Open::for_reading : Open::existing, waiting);
 }
 
 void create_sqlite(const std::string& file, const Fill& fill, const WaitOptions& waiting) {
-  if (sqlite_file_exists(file, {})) throw exists_error(file);
+  if (path_exists(file)) throw exists_error(file);
+  check_nothing_beside(file);
   const fs::path parent = fs::path(file).parent_path();
   const TemporaryFolder folder(parent.empty() ? fs::path(".") : parent);
   const fs::path complete = folder.path() / "study";
@@ -332,9 +395,14 @@ void create_sqlite(const std::string& file, const Fill& fill, const WaitOptions&
   publish(complete, file);
 }
 
-bool sqlite_file_exists(const std::string& file, std::string_view /*table*/) {
-  std::error_code ignored;
-  return fs::symlink_status(file, ignored).type() != fs::file_type::not_found;
+std::vector<std::string> sqlite_files(const std::string& file) {
+  std::vector<std::string> files;
+  if (file.empty()) return files;
+  files.push_back(file);
+  for (const char* suffix : kBeside) files.push_back(file + suffix);
+  return files;
 }
+
+bool sqlite_file_exists(const std::string& file, std::string_view /*table*/) { return path_exists(file); }
 
 }  // namespace effnet::search

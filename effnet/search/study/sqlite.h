@@ -4,6 +4,7 @@
 #include <memory>
 #include <string>
 #include <string_view>
+#include <vector>
 
 #include "effnet/search/study/database.h"
 
@@ -11,8 +12,13 @@ namespace effnet::search {
 
 std::unique_ptr<Database> open_sqlite(const std::string& file, const WaitOptions& waiting, Access access);
 
-// The file is made in a temporary folder beside it and appears complete.
+// The file is made in a temporary folder beside it and appears complete. Throws Error(usage) also if SQLite's files of
+// an earlier study of this name (-wal, -shm, -journal) are there.
 void create_sqlite(const std::string& file, const Fill& fill, const WaitOptions& waiting);
+
+// The paths of the database `file` and of the files that SQLite keeps beside it, existing or not. None for an empty
+// name.
+std::vector<std::string> sqlite_files(const std::string& file);
 
 bool sqlite_file_exists(const std::string& file, std::string_view table);  // with any tables
 

@@ -10,7 +10,8 @@ namespace {
 
 constexpr const char* kNoStudy = "not a study, or a damaged one";
 constexpr const char* kNoStudyHint =
-    "if it was a study: continue with a copy of the file from before the damage, or make the study again";
+    "if it was a study: remove the files -wal and -shm beside it and put a copy from before the damage there, with its "
+    "own -wal if it has one; or make the study again";
 constexpr const char* kNoWrite = "cannot write";
 constexpr const char* kNoWriteHint =
     "the file and its folder must be writable: SQLite keeps two more files beside the study";
@@ -20,7 +21,7 @@ constexpr const char* kNoWriteHint =
 // means another table, and not a wrong statement.
 constexpr std::array<SqliteFailure, 22> kFailures{{
     {SQLITE_READONLY_DBMOVED, ErrorCode::environment, "deleted or replaced while this process used it",
-     "put the file back and start the command again"},
+     "put the file back beside its log (-wal) and start the command again"},
     {SQLITE_IOERR_SHORT_READ, ErrorCode::input, kNoStudy, kNoStudyHint},  // the file ends too early
     {SQLITE_IOERR_DATA, ErrorCode::input, kNoStudy, kNoStudyHint},        // a wrong checksum
     {SQLITE_IOERR_NOMEM, ErrorCode::environment, "not enough memory", ""},

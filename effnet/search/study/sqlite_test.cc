@@ -38,8 +38,18 @@ class SqliteTest : public testing::Test {
 class AsNobody {
  public:
   AsNobody() {
-    constexpr uid_t kNobody = 65534;
     if (::geteuid() == 0) changed_ = ::seteuid(kNobody) == 0;
+  }
+  // Calls `action` as the user before.
+  void as_before(const std::function<void()>& action) const {
+    const auto become = [&](uid_t user) {
+      if (changed_) {
+        EXPECT_EQ(::seteuid(user), 0);
+      }
+    };
+    become(0);
+    action();
+    become(kNobody);
   }
   ~AsNobody() {
     if (changed_) {
@@ -50,6 +60,7 @@ class AsNobody {
   AsNobody& operator=(const AsNobody&) = delete;
 
  private:
+  static constexpr uid_t kNobody = 65534;
   bool changed_ = false;
 };
 
@@ -93,6 +104,41 @@ TEST_F(SqliteTest, CreateDoesNotReplaceAFileThatAppears) {
   EXPECT_THAT(failure(ErrorCode::usage, [&] { Study::create(path("link"), "toy", ""); }), HasSubstr("exists"));
 }
 
+// SQLite would apply the log of the earlier study to the new one.
+TEST_F(SqliteTest, CreateRefusesTheFilesOfAnEarlierStudy) {
+  for (const std::string suffix : {"-wal", "-shm", "-journal"}) {
+    write_text(path() + suffix, "of an earlier study");
+    try {
+      Study::create(path(), "toy", "");
+      ADD_FAILURE() << suffix;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::usage);
+      EXPECT_THAT(error.what(), HasSubstr("study.sqlite: files of an earlier study are beside it"));
+      EXPECT_THAT(error.what(), HasSubstr("study.sqlite" + suffix));
+      EXPECT_THAT(error.hint(), HasSubstr("rm " + path() + suffix));
+    }
+    EXPECT_FALSE(Study::exists(path()));
+    EXPECT_EQ(read_text(path() + suffix), "of an earlier study");
+    fs::remove(path() + suffix);
+  }
+  write_text(path("other-wal"), "of another study");
+  Study::create(path(), "toy", "");
+}
+
+// SQLite would take the empty file for a new database and remove the log.
+TEST_F(SqliteTest, AnEmptyFileKeepsItsLog) {
+  write_text(path(), "");
+  write_text(path() + "-wal", "the last results");
+  fs::create_symlink(path(), path("link"));
+  for (const std::string& file : {path(), path("link")}) {
+    for (const Access access : {Access::write, Access::read}) {
+      EXPECT_THAT(failure(ErrorCode::input, [&] { open_database(file, {}, access)->has_table("effnet_study"); }),
+                  AllOf(HasSubstr("an empty file beside a log"), HasSubstr("16 bytes"), HasSubstr("study.sqlite-wal")));
+    }
+  }
+  EXPECT_EQ(read_text(path() + "-wal"), "the last results");
+}
+
 TEST_F(SqliteTest, ReadOnlyFilesAndFolders) {
   {
     const AsNobody user;
@@ -127,7 +173,11 @@ TEST_F(SqliteTest, AReaderNeedsTheLog) {
   }
   Study::create(path(), "toy", "");
   fs::permissions(folder(), fs::perms(0755));
-  const auto waiting = [&] { return Study(path(), "toy", {}, Access::read).counts().waiting; };
+  double slept_s = 0, limit_s = 30;
+  const auto waiting = [&] {
+    const WaitOptions options{.lock_s = limit_s, .sleep = [&](double seconds) { slept_s += seconds; }};
+    return Study(path(), "toy", options, Access::read).counts().waiting;
+  };
   {
     Study study(path(), "toy");
     study.add_generation(0, std::vector<NewTrial>{{"x", 1, 1}}, "");
@@ -141,6 +191,37 @@ TEST_F(SqliteTest, AReaderNeedsTheLog) {
   const AsNobody user;
   EXPECT_THAT(failure(ErrorCode::environment, waiting),
               AllOf(HasSubstr("study.sqlite: cannot read without permission to write"), HasSubstr("-wal")));
+  EXPECT_NEAR(slept_s, 1, 1e-9) << "a process that ends would have removed the log by then";
+  slept_s = 0;
+  limit_s = 0.05;
+  EXPECT_THAT(failure(ErrorCode::environment, waiting), HasSubstr("cannot read without permission to write"));
+  EXPECT_NEAR(slept_s, 0.05, 1e-9);
+}
+
+// A process that ends removes first the one and then the other of SQLite's two files.
+TEST_F(SqliteTest, AReaderWaitsForAProcessThatEnds) {
+  {
+    const AsNobody user;
+    if (::geteuid() == 0) GTEST_SKIP() << "root can write everything, and this process cannot become another user";
+  }
+  Study::create(path(), "toy", "");
+  write_text(path() + "-wal", "the log of a process that ends");
+  fs::permissions(path(), fs::perms(0444));
+  fs::permissions(folder(), fs::perms(0555));
+  {
+    const AsNobody user;
+    int slept = 0;
+    const auto sleep = [&](double) {
+      if (++slept < 3) return;
+      user.as_before([&] {
+        fs::permissions(folder(), fs::perms(0755));
+        fs::remove(path() + "-wal");
+      });
+    };
+    EXPECT_EQ(Study(path(), "toy", {.sleep = sleep}, Access::read).counts(), TrialCounts{});
+    EXPECT_EQ(slept, 3);
+  }
+  fs::permissions(folder(), fs::perms(0755));
 }
 
 // A file at the end of a link, and a name with characters that have a meaning in a URI.
@@ -192,7 +273,7 @@ TEST_F(SqliteTest, AWorkerNoticesThatItsFileIsGone) {
                               study.claim("a", 1);
                             }
                           }),
-                  AllOf(HasSubstr("study.sqlite: "), HasSubstr(one.what), HasSubstr("results since then are lost")))
+                  AllOf(HasSubstr("study.sqlite: "), HasSubstr(one.what), HasSubstr("results since then may be lost")))
           << claimed;
     }
   }

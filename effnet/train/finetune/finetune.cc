@@ -56,6 +56,7 @@ class Finetune {
   }
   const std::string* given(std::string_view key) const;  // the value of --set; null: not given
   bool is_decided(std::string_view key) const;           // by --set or by --recipe
+  bool has_length() const;  // train.epochs decides the length of the runs, and not the time
 
   void begin();
   FinetuneResult run_steps();
@@ -68,6 +69,7 @@ class Finetune {
   Summary keep_probe();
   std::vector<report::Prediction> probe_predictions(const data::Dataset& test) const;
   report::FinetuneResult measure();
+  void store_calibration(const fs::path& model) const;
   void list_label_errors();
   Recipe recipe(const fs::path& initial, TrainOn on, const std::vector<Override>& length) const;
   Summary train(const fs::path& folder, Recipe recipe) const;
@@ -91,6 +93,11 @@ const std::string* Finetune::given(std::string_view key) const {
 bool Finetune::is_decided(std::string_view key) const {
   if (given(key) != nullptr) return true;
   return std::ranges::any_of(changed_by_recipe_, [&](const Setting* one) { return one->key == key; });
+}
+
+// --time-budget has priority over the epochs of a recipe.
+bool Finetune::has_length() const {
+  return given("train.epochs") != nullptr || (options_.budget_s <= 0 && is_decided("train.epochs"));
 }
 
 void Finetune::begin() {
@@ -155,16 +162,16 @@ void Finetune::probe() {
                    .seconds = spent_s(),
                    .interval = report.interval};
   log(
-      fmt::format("first answer after {}: a linear classifier on the features of {} is right for {:.1f} % of the {} "
-                  "validation images (95 % interval {:.1f} to {:.1f})",
-                  minutes(spent_s()), options_.model, report.top1, grouped(report.images), 100 * report.interval.low,
-                  100 * report.interval.high));
+      fmt::format("first answer after {}: a linear classifier on the features of {} is right for {:.1f} % of {} "
+                  "(95 % interval {:.1f} to {:.1f})",
+                  minutes(spent_s()), options_.model, report.top1, count_of(report.images, "validation image"),
+                  100 * report.interval.low, 100 * report.interval.high));
   if (report.top1 >= 100) {
     log("it is right for all of them, so they cannot show whether fine-tuning gains anything; the test images can");
   }
   if (!report.label_errors.empty()) {
-    log(fmt::format("{} training images have a doubtful label; all images are checked at the end",
-                    report.label_errors.size()));
+    log(fmt::format("doubtful labels so far: {}; all images are checked at the end",
+                    count_of(std::ssize(report.label_errors), "training image")));
   }
   plan(input, image_s);
   store();
@@ -193,13 +200,15 @@ void Finetune::plan(const InputPlan& input, double image_s) {
   record_.budget_s = budget_s;
   const Durations durations = choose_durations(size_, image_s, budget_s, spent_s());
   record_.trial_s = durations.trial_s;
-  for (const report::FinetuneChoice& choice :
-       choose_settings(size_, input, durations.epochs, *record_.probe->val_top1)) {
+  // With a given length the speed of this machine must not decide a setting: the result would depend on it.
+  const double epochs =
+      has_length() ? recipe(start("trial.safetensors"), TrainOn::train, {}).train.epochs : durations.epochs;
+  for (const report::FinetuneChoice& choice : choose_settings(size_, input, epochs, *record_.probe->val_top1)) {
     const bool other_rate = choice.setting == "optimizer.lr" && is_decided("optimizer.lr_per_256");
     if (!is_decided(choice.setting) && !other_rate) record_.plan.push_back(choice);
   }
   static_cast<void>(recipe(start("trial.safetensors"), TrainOn::train, {}));  // throws if --set does not fit the plan
-  if (durations.trial_s == 0 && given("train.epochs") == nullptr) {
+  if (durations.trial_s == 0 && !has_length()) {
     warn(
         fmt::format("the time does not suffice for one epoch of fine-tuning (got {}): the linear probe is the result. "
                     "A longer --time-budget trains the whole network",
@@ -210,7 +219,7 @@ void Finetune::plan(const InputPlan& input, double image_s) {
                   size_.classes));
   for (const report::FinetuneChoice& choice : record_.plan)
     log(fmt::format("  {} = {} ({})", choice.setting, choice.value, choice.why));
-  if (given("train.epochs") == nullptr) {
+  if (!has_length()) {
     log(fmt::format(
         "time: {} in all; {}about {} on the {} training images{}", minutes(budget_s), size_.second_run ? "first " : "",
         minutes(durations.trial_s), grouped(size_.train),
@@ -255,8 +264,7 @@ Summary Finetune::train(const fs::path& folder, Recipe recipe) const {
 void Finetune::run_trial() {
   if (size_.second_run) log("step 1 of 2: a trial on the training images");
   std::vector<Override> length;
-  if (given("train.epochs") == nullptr)
-    length.push_back({"train.time_budget", fmt::format("{:.0f}s", std::max(1.0, record_.trial_s))});
+  if (!has_length()) length.push_back({"train.time_budget", fmt::format("{:.0f}s", std::max(1.0, record_.trial_s))});
   const fs::path folder = size_.second_run ? file("trial") : options_.out;
   Summary summary;
   try {
@@ -271,13 +279,15 @@ void Finetune::run_trial() {
   const bool keeps_probe = summary.best_top1 < *record_.probe->val_top1;
   const fs::path best = keeps_probe ? start("trial.safetensors") : folder / "model.safetensors";
   record_.calibration = calibrate(best, *data_.part(Part::val), pool_, options_.watch);
+  if (!keeps_probe) store_calibration(best);                // RUN/trial is a MODEL too
   const std::int64_t images = record_.calibration->images;  // those of val that can be decoded
   const auto right = std::llround(summary.best_top1 / 100 * static_cast<double>(images));
   const metrics::Interval interval = metrics::wilson_95(std::clamp<std::int64_t>(right, 0, images), images);
-  log(fmt::format(
-      "after fine-tuning {:.1f} % of the {} validation images are right (95 % interval {:.1f} to {:.1f}), with "
-      "the linear classifier {:.1f} %",
-      summary.best_top1, grouped(images), 100 * interval.low, 100 * interval.high, *record_.probe->val_top1));
+  log(
+      fmt::format("after fine-tuning {:.1f} % of {} are right (95 % interval {:.1f} to {:.1f}), with "
+                  "the linear classifier {:.1f} %",
+                  summary.best_top1, count_of(images, "validation image"), 100 * interval.low, 100 * interval.high,
+                  *record_.probe->val_top1));
   if (size_.second_run) {
     record_.trial_top1 = summary.best_top1;
     record_.trial_interval = interval;
@@ -291,7 +301,7 @@ void Finetune::run_trial() {
     return store();
   }
   record_.final_epochs = summary.epochs;
-  if (size_.second_run && given("train.epochs") == nullptr && summary.images_per_second > 0) {
+  if (size_.second_run && !has_length() && summary.images_per_second > 0) {
     const auto trained_on = static_cast<double>(size_.train + (options_.final_on_all ? size_.test : 0) + size_.val);
     const double test_s = options_.final_on_all ? 0 : 2 * static_cast<double>(size_.test) / summary.images_per_second;
     const double left_s = *record_.budget_s * (1 - kBudgetReserve) - spent_s() - test_s;
@@ -313,7 +323,7 @@ Summary Finetune::final_run() {
                       options_.watch);
   }
   if (record_.final_epochs <= 0) return keep_probe();
-  log(fmt::format("step 2 of 2: {:.3g} epochs on {}", record_.final_epochs,
+  log(fmt::format("step 2 of 2: {} on {}", number_of(record_.final_epochs, "epoch"),
                   options_.final_on_all ? "all images" : "training and validation images"));
   return train(options_.out, recipe(initial, on, {{"train.epochs", fmt::format("{}", record_.final_epochs)}}));
 }
@@ -351,6 +361,13 @@ std::vector<report::Prediction> Finetune::probe_predictions(const data::Dataset&
   return measure_in_engine(probe, test, 1, pool_, options_.watch);
 }
 
+void Finetune::store_calibration(const fs::path& model) const {
+  formats::Model calibrated = formats::read_model(model);
+  calibrated.calibration = {.temperature = record_.calibration->temperature,
+                            .min_score = record_.calibration->min_score.value_or(0)};
+  formats::write_model(model, calibrated);
+}
+
 // Measures the result on test, and stores the calibration in the model.
 report::FinetuneResult Finetune::measure() {
   const std::shared_ptr<const data::Dataset> test = data_.part(Part::test);
@@ -370,10 +387,7 @@ report::FinetuneResult Finetune::measure() {
   write_text(file("predictions.csv"), report::predictions_text(predictions, data_.all->classes()));
   compare_with_probe(in_engine, trained ? probe_predictions(*test) : in_engine, *record_.probe);
 
-  formats::Model finished = formats::read_model(file("model.safetensors"));
-  finished.calibration = {.temperature = record_.calibration->temperature,
-                          .min_score = record_.calibration->min_score.value_or(0)};
-  formats::write_model(file("model.safetensors"), finished);
+  store_calibration(file("model.safetensors"));
   return result;
 }
 
@@ -408,7 +422,7 @@ FinetuneResult Finetune::run_steps() {
   } else {
     probe();
   }
-  const bool trains = record_.trial_s > 0 || given("train.epochs") != nullptr;
+  const bool trains = record_.trial_s > 0 || has_length();
   if (trains && !record_.calibration) run_trial();
   const Summary summary = final_run();
   report::FinetuneResult result = measure();
@@ -425,6 +439,8 @@ FinetuneResult finetune(const FinetuneOptions& options) {
   const bool fresh = !fs::exists(options.out / "finetune.json", ignored);
   check_out(options, fresh);
   check_settings(options.settings);
+  check_texts(options);
+  if (fresh) check_length(options);  // a resumed run has the options that it began with
   ThreadPool pool(options.threads);
   if (fresh) {  // throws if the model cannot be fine-tuned, before anything is written
     model::ModelHandle model(options.model, {}, pool);

@@ -4,17 +4,13 @@
 
 #include "effnet/base/error.h"
 #include "effnet/base/text.h"
+#include "effnet/train/recipe/settings.h"
 #include "effnet/transfer/known_images.h"
 
 namespace effnet::train {
 namespace {
 
 namespace fs = std::filesystem;
-
-// Settings that fine-tuning sets itself.
-constexpr std::string_view kOwnSettings[] = {"model.name",   "model.init",     "model.classes",    "data.folder",
-                                             "data.labels",  "data.split",     "data.train_on",    "data.broken_limit",
-                                             "data.holdout", "data.synthetic", "train.time_budget"};
 
 // What a command writes before its first result, which is finetune.json.
 constexpr std::string_view kBeforeResults[] = {"finetune.lock", "start", "split.csv", "near_duplicates.csv",
@@ -24,7 +20,7 @@ constexpr std::string_view kBeforeResults[] = {"finetune.lock", "start", "split.
 
 void check_settings(const std::vector<Override>& settings) {
   for (const Override& one : settings) {
-    if (std::ranges::count(kOwnSettings, one.key) == 0) continue;
+    if (std::ranges::count(settings_of_finetune(), one.key) == 0) continue;
     throw usage_error("--set {}: effnet finetune sets it itself (got {})", one.key, in_quotes(one.value))
         .with_hint("--model, --labels and --time-budget choose the model, the labels and the time");
   }
@@ -41,6 +37,25 @@ std::vector<std::string> option_texts(const FinetuneOptions& options) {
   if (options.final_on_all) texts.emplace_back("--final");
   for (const Override& one : options.settings) texts.push_back(fmt::format("--set {}={}", one.key, one.value));
   return texts;
+}
+
+void check_length(const FinetuneOptions& options) {
+  const auto epochs = std::ranges::find(options.settings, "train.epochs", &Override::key);
+  if (options.budget_s <= 0 || epochs == options.settings.end()) return;
+  throw usage_error("--time-budget: it has no effect with --set train.epochs={} (got both, expected one of them)",
+                    epochs->value)
+      .with_hint(
+          "--time-budget chooses the number of epochs, the resolution and the average of the weights by the time");
+}
+
+void check_texts(const FinetuneOptions& options) {
+  std::error_code ignored;
+  std::vector<std::string> texts = option_texts(options);
+  texts.push_back("--out " + fs::absolute(options.out, ignored).string());
+  for (const std::string& text : texts) {
+    const std::size_t blank = text.find(' ');
+    check_utf8(text.substr(0, blank), text.substr(blank + 1), "the run");
+  }
 }
 
 void require_same_options(const std::vector<std::string>& before, const std::vector<std::string>& now) {

@@ -12,6 +12,12 @@ namespace effnet::train {
 // Throws Error(usage) for a setting that fine-tuning sets itself.
 void check_settings(const std::vector<Override>& settings);
 
+// Throws Error(usage) if both --time-budget and --set train.epochs are given: they decide the same.
+void check_length(const FinetuneOptions& options);
+
+// Throws Error(usage) for a path or another text that the files of the run keep and that is not UTF-8.
+void check_texts(const FinetuneOptions& options);
+
 // What must be the same when a command is resumed: "DIR /data/flowers", "--model efficientnet_lite0", ...
 std::vector<std::string> option_texts(const FinetuneOptions& options);
 // Throws Error(usage) that names what differs.

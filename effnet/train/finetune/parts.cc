@@ -85,9 +85,17 @@ void warn_of_kept(const transfer::KeptParts& kept, std::int64_t images, std::vec
   }
   if (kept.seen > 0) {
     warnings.push_back(fmt::format(
-        "{} of val and test {} training {} of the run of --from: the accuracy may be too high",
+        "{} of val and test {} training {} of the run of --from or of a run before it: the accuracy may be too high",
         count_of(kept.seen, "image"), kept.seen == 1 ? "was a" : "were", kept.seen == 1 ? "image" : "images"));
   }
+}
+
+void warn_of_used(const transfer::KeptParts& kept, const std::string& model, std::vector<std::string>& warnings) {
+  if (kept.seen == 0) return;
+  warnings.push_back(
+      fmt::format("{} of val and test {} used to train {} or to choose its settings: the accuracy may be too high. "
+                  "--from RUN instead of --model leaves the images of its run in their parts",
+                  count_of(kept.seen, "image"), kept.seen == 1 ? "was" : "were", model));
 }
 
 // "2 ('rose', 'tulip')", or "none".
@@ -114,10 +122,11 @@ void log_changes(const FinetuneOptions& options, const data::Dataset& set, std::
                                 grouped(set.size() - known_images)));
 }
 
-// Chooses the part of each image, and returns the groups of near-duplicates in `near`.
+// Chooses the part of each image, and returns the groups of near-duplicates in `near`. `known`: the images of the runs
+// that the model comes from.
 std::vector<Part> choose_parts(const FinetuneOptions& options, const data::AllImages& all,
-                               const std::vector<data::ImageContent>& contents, report::FinetuneFile& record,
-                               data::ImageGroups& near) {
+                               const std::vector<data::ImageContent>& contents, const transfer::KnownImages& known,
+                               report::FinetuneFile& record, data::ImageGroups& near) {
   const Existing existing = existing_parts(all);
   std::vector<Part> parts(contents.size(), Part::train);
   std::vector<bool> chosen(contents.size());
@@ -126,15 +135,17 @@ std::vector<Part> choose_parts(const FinetuneOptions& options, const data::AllIm
     chosen[i] = parts[i] == Part::train && !existing.has_val;
   }
   record.split = {.by = !existing.has_test ? "content" : existing.has_val ? "folders" : "both"};
-  transfer::KnownImages known;
-  if (!options.from.empty()) known = transfer::read_known_images(options.from / transfer::kKnownImagesFile);
   const data::ImageGroups groups = transfer::groups_with(contents, known);
   std::vector<std::int64_t> position(contents.size() + known.contents.size(), -1);
   std::iota(position.begin(), position.begin() + std::ssize(contents), std::int64_t{0});
   near = renumbered(groups, position);
   split_chosen(all, contents, near, chosen, !existing.has_test, parts, record.warnings);
-  if (!options.from.empty()) {
-    const transfer::KeptParts kept = transfer::keep_parts(contents, known, groups, chosen, parts);
+  if (options.from.empty()) std::fill(chosen.begin(), chosen.end(), false);  // only --from keeps parts
+  const transfer::KeptParts kept = transfer::keep_parts(contents, known, groups, chosen, parts);
+  record.split->used_test = kept.used_test;
+  if (options.from.empty()) {
+    warn_of_used(kept, options.model, record.warnings);
+  } else {
     log_changes(options, *all.set, kept.known);
     warn_of_kept(kept, all.set->size(), record.warnings);
   }
@@ -215,8 +226,10 @@ SplitImages split_data(const FinetuneOptions& options, ThreadPool& pool, report:
         if (counted) counted("reading images", done, total);
       });
   data::check_readable(*all.set, contents);
+  const transfer::KnownImages known =
+      options.from.empty() ? options.used : transfer::read_known_images(options.from / transfer::kKnownImagesFile);
   data::ImageGroups near;
-  SplitImages result{.all = all.set, .parts = choose_parts(options, all, contents, record, near)};
+  SplitImages result{.all = all.set, .parts = choose_parts(options, all, contents, known, record, near)};
 
   report::FinetuneData& facts = record.data;
   set_counts(result, facts, *record.split);
@@ -228,9 +241,9 @@ SplitImages split_data(const FinetuneOptions& options, ThreadPool& pool, report:
   facts.near_duplicates = names_of(*all.set, near);
   const auto doubtful = std::ranges::count_if(near, [&](const auto& group) { return across_classes(*all.set, group); });
   if (!facts.broken.empty()) {
-    record.warnings.push_back(fmt::format("{} of {} images cannot be decoded and are left out (first: {}: {})",
-                                          facts.broken.size(), *facts.images, facts.broken.front().path,
-                                          facts.broken.front().why));
+    record.warnings.push_back(fmt::format("{} of {} left out, because they cannot be decoded (first: {}: {})",
+                                          facts.broken.size(), count_of(*facts.images, "image"),
+                                          facts.broken.front().path, facts.broken.front().why));
   }
   if (doubtful > 0) {
     record.warnings.push_back(fmt::format(
@@ -245,9 +258,9 @@ SplitImages split_data(const FinetuneOptions& options, ThreadPool& pool, report:
   });
   if (shared > 0) {
     record.warnings.push_back(
-        fmt::format("{} groups of images that look the same are in test and also in train or val: "
+        fmt::format("{} of images that look the same {} in test and also in train or val: "
                     "the accuracy on test may be too high (near_duplicates.csv lists them)",
-                    shared));
+                    count_of(shared, "group"), shared == 1 ? "is" : "are"));
   }
   for (const Part part : {Part::val, Part::test}) {
     bool readable = false, any = false;
@@ -264,7 +277,8 @@ SplitImages split_data(const FinetuneOptions& options, ThreadPool& pool, report:
   record.warnings.insert(record.warnings.end(), notes.begin(), notes.end());
   write_near_duplicates(options.out / "near_duplicates.csv", *all.set, near);
   data::write_split_file(options.out / "split.csv", *all.set, result.parts);
-  transfer::write_known_images(options.out / transfer::kKnownImagesFile, contents, result.parts);
+  const transfer::KnownImages kept = transfer::with_earlier({contents, result.parts}, known);
+  transfer::write_known_images(options.out / transfer::kKnownImagesFile, kept.contents, kept.parts);
   return result;
 }
 

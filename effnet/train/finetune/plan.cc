@@ -95,8 +95,7 @@ std::vector<report::FinetuneChoice> choose_settings(const DataSize& data, const 
   };
   const double per_class = static_cast<double>(data.train) / static_cast<double>(data.classes);
   const std::int64_t batch = std::clamp<std::int64_t>(data.train / 8, 8, data.train >= kManyImages ? 128 : 32);
-  choose("train.batch", fmt::format("{}", std::min(batch, data.train)),
-         fmt::format("{} training images", grouped(data.train)));
+  choose("train.batch", fmt::format("{}", std::min(batch, data.train)), count_of(data.train, "training image"));
   const double steps = std::max(1.0, std::floor(static_cast<double>(data.train) / static_cast<double>(batch)));
   choose("data.resolution", fmt::format("{}", input.resolution), input.why);
   if (input.shift_px > 0) {

@@ -133,6 +133,7 @@ void normalise(Recipe& recipe) {
 void apply(const std::vector<Override>& overrides, Recipe& recipe) {
   bool lr = false, lr_per_256 = false;
   for (const Override& override : overrides) {
+    check_utf8(override.key, override.value, "config.toml");
     read(setting_named(override.key), override.value, recipe);
     lr |= override.key == "optimizer.lr" && recipe.optimizer.lr >= 0;
     lr_per_256 |= override.key == "optimizer.lr_per_256" && recipe.optimizer.lr_per_256 >= 0;

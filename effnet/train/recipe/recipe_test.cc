@@ -340,6 +340,16 @@ TEST(Recipe, SmallNetworksHaveFewMacs) {
   EXPECT_LT(quick.macs, 15'000'000);
 }
 
+// config.toml could not be read again.
+TEST(Recipe, TextsMustBeUtf8) {
+  for (const char* key : {"data.folder", "data.labels", "model.init"}) {
+    const auto error = failure([&] { load_recipe("finetune", {{key, "caf\xe9"}}); });
+    EXPECT_EQ(error.code, ErrorCode::usage);
+    EXPECT_THAT(error.text, HasSubstr(fmt::format("{}: not UTF-8 (got 'caf\\xe9', expected UTF-8", key)));
+  }
+  EXPECT_EQ(load_recipe("finetune", {{"data.folder", "caf\xc3\xa9"}}).data.folder, "caf\xc3\xa9");
+}
+
 TEST(Recipe, FindsAnArchFileInItsOwnFolder) {
   const TemporaryFolder folder;
   write_text(folder.path() / "net.toml", arch::print(load_arch(model_named("quick_net.toml"))));

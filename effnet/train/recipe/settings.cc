@@ -4,6 +4,7 @@
 #include <fmt/ranges.h>
 
 #include <algorithm>
+#include <array>
 
 #include "effnet/base/toml.h"
 
@@ -240,6 +241,13 @@ std::span<const Setting> settings() {
 const Setting* find_setting(std::string_view key) {
   const auto found = std::ranges::find(settings(), key, &Setting::key);
   return found == settings().end() ? nullptr : &*found;
+}
+
+std::span<const std::string_view> settings_of_finetune() {
+  static constexpr std::array<std::string_view, 11> kKeys{
+      "model.name",    "model.init",        "model.classes", "data.folder",    "data.labels",      "data.split",
+      "data.train_on", "data.broken_limit", "data.holdout",  "data.synthetic", "train.time_budget"};
+  return kKeys;
 }
 
 bool accepts(const Setting& setting, double number) {

@@ -61,6 +61,8 @@ struct Setting {
 std::span<const Setting> settings();                // grouped by section, the top level first
 const Setting* find_setting(std::string_view key);  // null for an unknown key
 
+std::span<const std::string_view> settings_of_finetune();  // keys that effnet finetune sets itself
+
 bool accepts(const Setting& setting, double number);                   // false for NaN
 bool accepts(const Choice& choice, std::string_view text);             // true for one of `names`
 std::string value_text(const Setting& setting, const Recipe& recipe);  // the value in TOML syntax

@@ -13,8 +13,8 @@ namespace {
 void note_skipped(const data::Dataset& set, std::string_view split, std::vector<std::string>& notes) {
   if (set.skipped().empty()) return;
   const data::SkippedFile& first = set.skipped().front();
-  notes.push_back(fmt::format("{}: {} files are skipped ({}: {}{})", split, set.skipped().size(), first.path.string(),
-                              first.why, set.skipped().size() > 1 ? ", .." : ""));
+  notes.push_back(fmt::format("{}: skips {} ({}: {}{})", split, count_of(std::ssize(set.skipped()), "file"),
+                              first.path.string(), first.why, set.skipped().size() > 1 ? ", .." : ""));
 }
 
 // The parts of data.split.

@@ -4,6 +4,8 @@
 
 #include <optional>
 
+#include "effnet/base/text.h"
+
 namespace effnet::train {
 namespace {
 
@@ -23,7 +25,8 @@ std::string epoch_line(const report::EpochMetrics& row, double epochs, std::size
   if (row.val_ema_top1) text += fmt::format(", top-1 of the averaged weights {:.2f} %", *row.val_ema_top1);
   // The speed is unknown if an earlier process did all steps of the epoch.
   if (row.images_per_second > 0) text += fmt::format("; {:.1f} images/s", row.images_per_second);
-  if (corrupt > 0) text += fmt::format("; {} corrupt images, see broken.csv", corrupt);
+  if (corrupt > 0)
+    text += fmt::format("; {}, see broken.csv", count_of(static_cast<std::int64_t>(corrupt), "corrupt image"));
   return text;
 }
 

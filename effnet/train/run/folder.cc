@@ -10,6 +10,7 @@
 
 #include "effnet/base/error.h"
 #include "effnet/base/lines.h"
+#include "effnet/base/text.h"
 #include "effnet/report/csv.h"
 
 namespace effnet::train {
@@ -174,8 +175,8 @@ std::uint64_t RunFolder::begin_metrics(std::uint64_t bytes, const Log& log) {
   }
   if (text.empty()) text = report::metrics_header();
   if (!why.empty())
-    log(fmt::format("warning: {}: lines of finished epochs are missing ({}); continuing with the remaining {} lines",
-                    file.string(), why, metrics_.size()));
+    log(fmt::format("warning: {}: lines of finished epochs are missing ({}); continuing with the remaining {}",
+                    file.string(), why, count_of(std::ssize(metrics_), "line")));
   if (found != text) write_text(file, text);
   return text.size();
 }

@@ -90,10 +90,11 @@ Identity open_model_and_data(const RunOptions& options, Group& group, RunContext
 
 void log_start(const RunContext& context, const Group& group) {
   const std::vector<std::string>& classes = context.data.train->classes();
-  context.log(fmt::format("{}: {} parameters at {} px, {} images of {} classes, {} steps per epoch on {}{}",
-                          context.model.arch.name, grouped(graph::costs(context.graph).params),
-                          to_string(context.model.resolution()), grouped(context.data.train->size()), classes.size(),
-                          context.batches(), device_text(context.device.str(), context.trainer->isa()),
+  context.log(fmt::format("{}: {} parameters at {} px, {} of {}, {} per epoch on {}{}", context.model.arch.name,
+                          grouped(graph::costs(context.graph).params), to_string(context.model.resolution()),
+                          count_of(context.data.train->size(), "image"), count_of(std::ssize(classes), "class"),
+                          count_of(context.batches(), "step"),
+                          device_text(context.device.str(), context.trainer->isa()),
                           group.world() > 1 ? fmt::format(", {} processes", group.world()) : ""));
   context.log(describe_initial_weights(context.model));
 }

@@ -28,9 +28,8 @@ bool stays_finished(const Summary& summary, const RunFolder& folder, const Recip
   for (const Setting* setting : differing_settings(recipe, then))
     (setting->affects_results() ? steps : others).emplace_back(setting->key);
   if (!steps.empty()) {
-    throw usage_error(
-        "{}: this run is finished after {:.4g} epochs (got another value of {}, expected the settings of the run)",
-        folder.path().string(), summary.epochs, one_of(steps))
+    throw usage_error("{}: this run is finished after {} (got another value of {}, expected the settings of the run)",
+                      folder.path().string(), number_of(summary.epochs, "epoch"), one_of(steps))
         .with_hint(
             fitted
                 ? "a run with a time budget, or one that ended early, cannot be extended; start a new run with another "
