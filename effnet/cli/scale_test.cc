@@ -199,18 +199,16 @@ TEST(Scale, FrontierOfSeveralRules) {
   const FrontierResult result = run_frontier(
       {.base = "efficientnet_b0", .rule = {.rule = "fast,depth,resolution"}, .cost = "params", .points = 3},
       {.threads = {1}}, captured.out);
-  // The resolution changes no parameters: only B0 itself has its number of them, which is the second budget.
   std::vector<std::string> rules;
   for (const FrontierResult::Row& row : result.rows) rules.emplace_back(row.rule);
-  EXPECT_EQ(rules, (std::vector<std::string>{"fast", "fast", "fast", "depth", "depth", "resolution"}));
+  EXPECT_EQ(rules, (std::vector<std::string>{"fast", "fast", "fast", "depth", "depth"}));
   EXPECT_EQ(captured.messages.text(),
             "effnet: warning: left out 1 of 3 budgets of the rule depth: its smallest network costs more\n"
-            "effnet: warning: left out 1 of 3 budgets of the rule resolution: its smallest network costs more\n"
-            "effnet: warning: left out 1 of 3 budgets of the rule resolution: its largest network costs less\n");
+            "effnet: warning: left out the rule resolution: it does not change this cost\n");
   const Json document = to_json(result);
   EXPECT_EQ(document["rule"], "fast,depth,resolution");
   EXPECT_EQ(document["rows"][3]["rule"], "depth");
-  for (const char* name : {">fast</text>", ">depth</text>", ">resolution</text>", ">parameters in millions</text>"})
+  for (const char* name : {">fast</text>", ">depth</text>", ">parameters in millions</text>"})
     EXPECT_NE(result.svg.find(name), std::string::npos) << name;
   EXPECT_NE(to_text(result).find("scaled by the rules fast, depth, resolution: "), std::string::npos);
 }
@@ -403,7 +401,11 @@ TEST(ScaleResults, ATarget) {
                                        .width = result.scaling.width,
                                        .resolution = std::to_string(result.scaling.resolution)},
                                       {.threads = {1}}, captured.out);
-  EXPECT_EQ(again.arch, result.arch);
+  arch::ArchSpec same = again.scaling.spec;
+  EXPECT_EQ(same.dropout, 0.2);  // the paper's dropout is for a phi: 0.2 for phi = 0 to 0.5 for phi = 7
+  EXPECT_NEAR(result.scaling.spec.dropout, 0.2 + 0.3 * *result.scaling.phi / 7, 0.0005001);
+  same.dropout = result.scaling.spec.dropout;
+  EXPECT_EQ(same, result.scaling.spec);
   EXPECT_EQ(text.rfind(
                 fmt::format("efficientnet_b0 scaled by depth {}, width {} to {} px  (phi = {})\n", result.scaling.depth,
                             result.scaling.width, result.scaling.resolution, *result.scaling.phi),

@@ -37,8 +37,9 @@ std::vector<Row> rows_of(const tensor::Weights& weights, const char* name, Dtype
   return rows;
 }
 
-// train if one of the parts is train, otherwise the first of them.
-Part joined(std::optional<Part> one, Part other) { return one && other != Part::train ? *one : other; }
+// The part of an image that several runs or files have: train before val before test, so that an image that was used
+// once counts as used.
+Part joined(std::optional<Part> one, Part other) { return one ? std::min(*one, other) : other; }
 
 }  // namespace
 
