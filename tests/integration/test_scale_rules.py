@@ -164,11 +164,14 @@ def test_a_frontier_has_no_dominated_network(effnet, cost, limit):
 
 @pytest.mark.parametrize("way", [["--target-memory", "20MB"], ["--target-params", "9M"], ["--phi", "0.7"], ["--rule", "fast", "--factor", "3"]])
 def test_what_scale_prints_makes_the_network_again(effnet, tmp_path, way):
+    """Only the dropout is the base's, because the paper's is for a phi."""
     first, again = tmp_path / "first.toml", tmp_path / "again.toml"
     line = effnet("scale", "efficientnet_b0", *way, "-o", first).stdout.splitlines()[0]
     depth, width, px = re.fullmatch(r"efficientnet_b0 scaled by depth (\S+), width (\S+) to (\d+) px  \(phi = \S+\)", line).groups()
     effnet.json("scale", "efficientnet_b0", "--depth", depth, "--width", width, "--resolution", px, "-o", again)
-    assert again.read_text() == first.read_text()
+    assert "\ndropout = 0.2\n" in again.read_text()
+    without_dropout = [re.sub(r"\ndropout = .*", "", arch.read_text()) for arch in (again, first)]
+    assert without_dropout[0] == without_dropout[1]
 
 
 @pytest.mark.parametrize("cost", ["memory", "params"])
@@ -193,7 +196,7 @@ def test_frontier_of_the_latency(effnet, tiny):
     (["efficientnet_b0", "--rule", "resolution", "--target-params", "9M"], "does not change this cost"),
     (["efficientnet_b0", "--dims", "r", "--target-params", "9M"], "does not change this cost"),
     (["efficientnet_b0", "--rule", "depth", "--target-memory", "40MB"], "does not change this cost"),
-    (["efficientnet_b0", "--target-macs", "1e15"], "expected at most"),
+    (["efficientnet_b0", "--target-macs", "1e30"], "expected at most"),
     (["efficientnet_b0", "--rule", "fast"], "one way"),
     (["efficientnet_b0", "--factor", "0"], "--factor"),
     (["efficientnet_b0", "--factor", "nan"], "--factor"),

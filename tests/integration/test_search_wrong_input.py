@@ -9,7 +9,7 @@ import tempfile
 
 import pytest
 
-from test_search import finished, space, toy, write  # noqa: F401 (fixtures)
+from test_search import SPACE, finished, space, toy, write  # noqa: F401 (fixtures)
 
 
 @pytest.mark.parametrize("more, code, message", [
