@@ -392,7 +392,7 @@ TEST(ScaleResults, ATarget) {
   EXPECT_EQ(result.reached, static_cast<double>(bytes));
   const std::string text = to_text(result);
   EXPECT_NE(text.find(fmt::format("\nmemory     {} bytes of activations\ntarget     at most 20,000,000 bytes: {:.1f} % "
-                                  "of it reached\n\n",
+                                  "of it reached\n",
                                   grouped(bytes), static_cast<double>(bytes) / 2e5)),
             std::string::npos)
       << text;
