@@ -143,7 +143,7 @@ Json to_json(const CompareModelsResult& result) {
 
 std::string to_text(const CompareModelsResult& result) {
   const metrics::PairedCounts& counts = result.counts;
-  std::string text = fmt::format("{} images of {}\n", counts.images(), result.folder);
+  std::string text = fmt::format("{} of {}\n", count_of(counts.images(), "image"), result.folder);
   for (const auto& [letter, side] : {std::pair{'A', &result.a}, std::pair{'B', &result.b}})
     text += fmt::format(
         "  {}  {}: top-1 {:.2f} % (95 % interval {:.2f} to {:.2f}), mean per class {:.2f} %, {:.1f} images/s\n", letter,

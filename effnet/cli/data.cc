@@ -149,7 +149,7 @@ std::string to_text(const DataCheckResult& result) {
     for (const DataReport::Class& one : report.classes) count += one.images[s];
     splits += fmt::format("{}{} {}", s == 0 ? "" : ", ", report.splits[s], grouped(count));
   }
-  text += fmt::format("{} images in {} classes", grouped(report.images), report.classes.size());
+  text += fmt::format("{} in {}", count_of(report.images, "image"), count_of(std::ssize(report.classes), "class"));
   text += report.splits.front() == "."
               ? " (not split: effnet finetune splits them itself; effnet train needs train/ and val/, which effnet "
                 "data split makes)\n\n"

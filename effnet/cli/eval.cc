@@ -70,12 +70,12 @@ Json to_json(const EvalResult& result) {
 
 std::string to_text(const EvalResult& result) {
   return fmt::format(
-      "{} images: top-1 {:.2f} %{}, mean per class {:.2f} %, {:.1f} images/s, {} skipped\n"
+      "{}: top-1 {:.2f} %{}, mean per class {:.2f} %, {:.1f} images/s, {} skipped\n"
       "95 % interval of top-1: {:.2f} % to {:.2f} %\n"
-      "worst class: {}, {:.2f} % of its {} images\n",
-      result.images, result.top1, top5_text(result.top5, result.classes), result.mean_per_class,
+      "worst class: {}, {:.2f} % of its {}\n",
+      count_of(result.images, "image"), result.top1, top5_text(result.top5, result.classes), result.mean_per_class,
       result.images_per_second, result.skipped.size(), 100 * result.interval.low, 100 * result.interval.high,
-      result.worst_class.name, result.worst_class.recall, result.worst_class.images);
+      result.worst_class.name, result.worst_class.recall, count_of(result.worst_class.images, "image"));
 }
 
 Body declare_eval(CLI::App& command, const Globals& globals) { return bind(command, globals, run_eval); }

@@ -264,7 +264,7 @@ std::string summary(const PredictResult& result) {
     parts.push_back(count_of(static_cast<std::int64_t>(sorted.size() - kShown), "more class"));
   if (not_sure > 0) parts.push_back(fmt::format("not sure {}", not_sure));
   if (failed > 0) parts.push_back(fmt::format("unreadable {}", failed));
-  return fmt::format("{} images: {}\n", result.images.size(), fmt::join(parts, ", "));
+  return fmt::format("{}: {}\n", count_of(std::ssize(result.images), "image"), fmt::join(parts, ", "));
 }
 
 Body declare_predict(CLI::App& command, const Globals& globals) {
