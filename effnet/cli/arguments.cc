@@ -13,9 +13,9 @@
 #include "effnet/base/lines.h"
 #include "effnet/base/text.h"
 #include "effnet/cli/command.h"
+#include "effnet/cli/output_files.h"
 #include "effnet/graph/counted_costs.h"
 #include "effnet/train/recipe/settings.h"
-#include "effnet/vision/formats.h"
 
 namespace effnet::cli {
 namespace {
@@ -69,15 +69,6 @@ std::string expected_cost(std::string_view cost) {
     return fmt::format("a number of milliseconds above 0 and at most {}, such as 12 or 12ms", kMostMs);
   return fmt::format("a number of {} above 0, such as {}", counted->plural,
                      counted->unit == CostUnit::bytes ? "20MB or 64MiB" : "390M or 1.8G");
-}
-
-// Whether commands read `file`, which is in or below `folder`.
-bool is_read_there(const fs::path& folder, const fs::path& file) {
-  constexpr std::array kOnlyWritten{".html", ".md", ".npy", ".pth", ".svg"};
-  if (std::ranges::count(kOnlyWritten, extension_of(file)) > 0) return false;
-  std::error_code ignored;
-  const bool run = fs::exists(folder / "config.toml", ignored) || fs::exists(folder / "finetune.json", ignored);
-  return !run || !vision::is_image_name(file);
 }
 
 }  // namespace

@@ -8,6 +8,7 @@
 #include "effnet/base/text.h"
 #include "effnet/cli/arguments.h"
 #include "effnet/cli/image_paths.h"
+#include "effnet/cli/output_files.h"
 #include "effnet/data/class_names.h"
 #include "effnet/vision/decode.h"
 #include "effnet/vision/draw.h"
@@ -171,10 +172,9 @@ std::string labels_like(const std::string& text, const std::vector<std::string>&
 void declare_options(CLI::App& command, CamOptions& options) {
   command.add_option("MODEL", options.model, kModelHelp)->required();
   command.add_option("IMAGE", options.images, "Images: " + vision::image_formats() + kFolderHelp)->required();
-  command
-      .add_option("-o,--out", options.out,
-                  "Write the image to this file; the extension decides the format: " + vision::written_extensions() +
-                      ". Several images make a grid in this file, or with DIR/ one file each in this folder")
+  add_output(command, "-o,--out", options.out,
+             "Write the image to this file; the extension decides the format: " + vision::written_extensions() +
+                 ". Several images make a grid in this file, or with DIR/ one file each in this folder")
       ->type_name("OUT.png|DIR/")
       ->required();
   command

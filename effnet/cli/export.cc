@@ -1,6 +1,7 @@
 #include "effnet/cli/export.h"
 
 #include "effnet/cli/arguments.h"
+#include "effnet/cli/output_files.h"
 #include "effnet/formats/export.h"
 #include "effnet/formats/import.h"
 #include "effnet/formats/pth.h"
@@ -45,11 +46,10 @@ std::string names_for(const ExportOptions& options, const model::ModelHandle& mo
 
 void declare_options(CLI::App& command, ExportOptions& options) {
   command.add_option("MODEL", options.model, kModelHelp)->required();
-  command
-      .add_option("--safetensors", options.safetensors,
-                  "Write a safetensors file: a model file, or tensors with another program's names (see --names)")
+  add_output(command, "--safetensors", options.safetensors,
+             "Write a safetensors file: a model file, or tensors with another program's names (see --names)")
       ->type_name("FILE");
-  command.add_option("--pth", options.pth, "Write a state dict that torch.load can open")->type_name("FILE");
+  add_output(command, "--pth", options.pth, "Write a state dict that torch.load can open")->type_name("FILE");
   command.add_option("--onnx", options.onnx, "Write ONNX (not built yet)")->type_name("FILE");
   command
       .add_option("--names", options.names,

@@ -8,6 +8,7 @@
 #include "effnet/base/file.h"
 #include "effnet/base/text.h"
 #include "effnet/cli/arguments.h"
+#include "effnet/cli/output_files.h"
 #include "effnet/formats/npy.h"
 #include "effnet/formats/safetensors.h"
 #include "effnet/transfer/embed.h"
@@ -68,10 +69,8 @@ void declare_options(CLI::App& command, FeaturesOptions& options) {
   command.add_option("MODEL", options.model, kModelHelp)->required();
   command.add_option("IMAGE", options.images, "Image files, or folders, which are searched with all sub-folders")
       ->required();
-  command
-      .add_option(
-          "-o,--out", options.out,
-          "Write the embeddings to this file: one float32 row for each image, in the order of the printed paths")
+  add_output(command, "-o,--out", options.out,
+             "Write the embeddings to this file: one float32 row for each image, in the order of the printed paths")
       ->type_name("OUT.npy|OUT.safetensors")
       ->required();
   command.add_flag("--maps", options.maps,

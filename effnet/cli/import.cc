@@ -2,6 +2,7 @@
 
 #include "effnet/base/text.h"
 #include "effnet/cli/arguments.h"
+#include "effnet/cli/output_files.h"
 #include "effnet/formats/find_model.h"
 
 namespace effnet::cli {
@@ -42,7 +43,9 @@ void declare_options(CLI::App& command, ImportOptions& options) {
                   "Use these weights of the file: model (not averaged) or ema (moving average) [ema if present]")
       ->type_name("W");
   command.add_flag("--strict", options.strict, "Reject a file with tensors that the network does not use");
-  command.add_option("-o,--out", options.out, "Write the model to this file")->type_name("OUT.safetensors")->required();
+  add_output(command, "-o,--out", options.out, "Write the model to this file")
+      ->type_name("OUT.safetensors")
+      ->required();
 }
 
 ImportResult run_import(const ImportOptions& options, const Globals& /*globals*/, Output& out) {

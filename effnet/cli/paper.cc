@@ -7,6 +7,7 @@
 #include "effnet/base/text.h"
 #include "effnet/cli/arguments.h"
 #include "effnet/cli/load.h"
+#include "effnet/cli/output_files.h"
 #include "effnet/cli/version.h"
 #include "effnet/paper/items.h"
 #include "effnet/paper/layout.h"
@@ -130,11 +131,10 @@ paper::Context context_of(const PaperOptions& options, const Globals& globals, O
 void declare_options(CLI::App& command, PaperOptions& options) {
   command.add_option("ITEM", options.item, fmt::format("A table or figure of the paper: {}", one_of(paper::ids())))
       ->required();
-  command
-      .add_option("-o,--out", options.out,
-                  fmt::format("Also write the item to a file: Markdown, JSON, CSV (not with all), HTML, or SVG ({}); - "
-                              "means Markdown on stdout",
-                              one_of(drawn_items())))
+  add_output(command, "-o,--out", options.out,
+             fmt::format("Also write the item to a file: Markdown, JSON, CSV (not with all), HTML, or SVG ({}); - "
+                         "means Markdown on stdout",
+                         one_of(drawn_items())))
       ->type_name("FILE.md|json|csv|html|svg");
   command
       .add_option("--results", options.results,

@@ -12,6 +12,7 @@
 #include "effnet/cli/arguments.h"
 #include "effnet/cli/describe_json.h"
 #include "effnet/cli/image_paths.h"
+#include "effnet/cli/output_files.h"
 #include "effnet/cli/path_list.h"
 #include "effnet/formats/npy.h"
 #include "effnet/vision/decode.h"
@@ -161,9 +162,9 @@ void declare_options(CLI::App& command, PredictOptions& options) {
       ->type_name("A,B,C");
   command.add_option("--std", options.std, "Then divide by these standard deviations of R, G, B [the model's]")
       ->type_name("A,B,C");
-  command.add_option("--dump-pixels", options.dump_pixels, "Write the resized and cropped pixels as PNG")
+  add_output(command, "--dump-pixels", options.dump_pixels, "Write the resized and cropped pixels as PNG")
       ->type_name("FILE.png");
-  command.add_option("--dump-input", options.dump_input, "Write the network's input, 1x3xHxW float32")
+  add_output(command, "--dump-input", options.dump_input, "Write the network's input, 1x3xHxW float32")
       ->type_name("FILE.npy");
   options.load.declare(command);
 }

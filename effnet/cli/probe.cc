@@ -9,6 +9,7 @@
 #include "effnet/base/text.h"
 #include "effnet/cli/arguments.h"
 #include "effnet/cli/known_run.h"
+#include "effnet/cli/output_files.h"
 
 namespace effnet::cli {
 namespace {
@@ -77,7 +78,7 @@ void declare_options(CLI::App& command, ProbeCommandOptions& options) {
   command.add_flag("--no-cache", options.no_cache, "Neither read nor write embeddings in EFFNET_HOME/features");
   command.add_flag("--no-flip", options.no_flip,
                    "Use each image only as it is, not also mirrored: half the time, usually less accurate");
-  command.add_option("-o,--out", options.out, "Save the model with the linear probe as its classifier")
+  add_output(command, "-o,--out", options.out, "Save the model with the linear probe as its classifier")
       ->type_name("OUT.safetensors");
   options.load.declare(command);
 }

@@ -5,6 +5,7 @@
 
 #include "effnet/base/file.h"
 #include "effnet/cli/arguments.h"
+#include "effnet/cli/output_files.h"
 #include "effnet/cli/program.h"
 #include "effnet/cli/report_parts.h"
 #include "effnet/report/run_folder.h"
@@ -112,9 +113,8 @@ void check(const ReportOptions& options) {
 
 void declare_options(CLI::App& command, ReportOptions& options) {
   command.add_option("RUN", options.runs, "A run folder; several ones are compared on one page")->required();
-  command
-      .add_option("-o,--out", options.out,
-                  "Write the page to this file; - means stdout; required with several runs [RUN/report.html]")
+  add_output(command, "-o,--out", options.out,
+             "Write the page to this file; - means stdout; required with several runs [RUN/report.html]")
       ->type_name("FILE.html");
   command
       .add_option("--data", options.data, "Read the run's images from this folder [the folder that the run recorded]")

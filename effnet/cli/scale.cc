@@ -8,6 +8,7 @@
 #include "effnet/cli/arguments.h"
 #include "effnet/cli/describe_json.h"
 #include "effnet/cli/load.h"
+#include "effnet/cli/output_files.h"
 #include "effnet/cli/program.h"
 #include "effnet/cli/scale_compare.h"
 #include "effnet/cli/scale_family.h"
@@ -208,7 +209,7 @@ void declare_options(CLI::App& command, ScaleOptions& options) {
                   "Find a scaling with at most X ms latency, measured on this machine with --threads")
       ->type_name("X");
   declare_options(command, options.rule);
-  command.add_option("-o,--out", options.out, "Write the scaled network as an arch file; - means stdout")
+  add_output(command, "-o,--out", options.out, "Write the scaled network as an arch file; - means stdout")
       ->type_name("OUT.toml");
   command.add_flag("--family", options.family, "Show the published scalings of BASE beside the formula's values");
   command.add_flag("--compare", options.compare,

@@ -9,6 +9,7 @@
 #include "effnet/base/text.h"
 #include "effnet/cli/arguments.h"
 #include "effnet/cli/load.h"
+#include "effnet/cli/output_files.h"
 #include "effnet/cli/program.h"
 #include "effnet/graph/lower.h"
 #include "effnet/model/cost_by_name.h"
@@ -179,7 +180,7 @@ void declare_options(CLI::App& command, FrontierOptions& options) {
   add_number(command, "--points", options.points, 2, 100, "Use N budgets, each larger by the same factor [9]");
   declare_options(command, options.rule, true);
   command.add_flag("--latency", options.latency, "Measure the latency of each network, whatever the cost is");
-  command.add_option("-o,--out", options.out, "Draw the result to an SVG file; - means stdout")->type_name("FILE.svg");
+  add_output(command, "-o,--out", options.out, "Draw the result to an SVG file; - means stdout")->type_name("FILE.svg");
 }
 
 FrontierResult run_frontier(const FrontierOptions& options, const Globals& globals, Output& out) {
