@@ -173,8 +173,9 @@ TEST(Arguments, AnOutputReplacesNothingThatIsReadInAFolder) {
   const TemporaryFolder folder;
   const auto at = [&](const std::string& name) { return (folder.path() / name).string(); };
   for (const char* name : {"run", "images/class"}) std::filesystem::create_directories(at(name));
-  for (const char* name : {"run/config.toml", "run/model.safetensors", "run/split.csv", "run/lock", "run/report.html",
-                           "run/map.png", "images/class/a.png", "images/labels.csv", "images/page.html", "other.png"})
+  for (const char* name :
+       {"run/config.toml", "run/metrics.csv", "run/model.safetensors", "run/split.csv", "run/lock", "run/report.html",
+        "run/map.png", "images/class/a.png", "images/labels.csv", "images/page.html", "other.png"})
     std::ofstream(at(name)) << "x";
   std::filesystem::create_symlink(at("run"), at("link"));
   const auto refused = [&](const std::string& file, const std::string& input) {
