@@ -107,6 +107,15 @@ void check_ended(const std::optional<Error>& failed, bool complete, Output& out)
   out.warn(fmt::format("{}; the other workers have completed the search", failed->what()));
 }
 
+void check_any_done(search::Study& study) {
+  const search::TrialCounts counts = study.counts();
+  if (counts.failed == 0 || counts.waiting + counts.running + counts.done > 0) return;
+  const std::vector<search::Trial> trials = study.trials();
+  throw input_error("{}: no trial has succeeded (got {} failed, expected at least one that is done); trial {}: {}",
+                    study.name(), counts.failed, trials.front().id, trials.front().details)
+      .with_hint("a failed trial is not repeated: make another study, with a recipe or networks that can be trained");
+}
+
 EndedTrials::EndedTrials(search::Study& study) : study_(study) {
   update([](const search::Trial& /*trial*/) {});
 }

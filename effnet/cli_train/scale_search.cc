@@ -346,6 +346,7 @@ Body declare_scale_search(CLI::App& scale, const Globals& globals) {
     }
     show(report, globals, out);
     if (not_written) throw *not_written;
+    check_any_done(study);
     return 0;
   };
 }

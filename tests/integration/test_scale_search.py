@@ -193,6 +193,39 @@ def test_the_error_of_a_worker_keeps_its_exit_code(effnet, base, project, tmp_pa
         assert "the images are not there any more" in result.stderr and "hint: move them back" in result.stderr
 
 
+def test_images_that_vanish_fail_no_trial(effnet, base, project, tmp_path):
+    """They are the same for all candidates, so the worker stops, the trials wait, and the same command continues."""
+    data, study = tmp_path / "data", tmp_path / "s.study"
+    shutil.copytree(project / "data", data)
+    command = arguments(base, project, study, "--data", data, "--epochs", "2,3", "--workers", "2")
+    process = start(effnet, command)
+
+    def states():
+        with sqlite3.connect(study) as database:
+            return [row[0] for row in database.execute("SELECT state FROM effnet_trials")]
+
+    wait_for(lambda: study.exists() and "done" in states(), process)
+    data.rename(tmp_path / "moved")
+    stderr = process.communicate(timeout=300)[1]
+    if process.returncode != 0:  # 0: the search had ended
+        assert process.returncode == 3, stderr
+        assert "failed" not in states() and "running" not in states() and "waiting" in states()
+    (tmp_path / "moved").rename(data)
+    document = effnet.json(*command)
+    assert document["complete"] and {trial["state"] for trial in document["trials"]} == {"done"}
+
+
+def test_a_search_without_a_success(effnet, base, project, tmp_path):
+    study = tmp_path / "s.study"
+    command = arguments(base, project, study, "--seeds", 1, "--workers", "1", "--set", "optimizer.lr=10000",
+                        "--set", "optimizer.weight_decay=10", "--epochs", "50", "--set", "schedule.warmup_epochs=0")
+    for _ in range(2):  # the second one only shows the study
+        result = effnet(*command)
+        assert result.returncode == 3 and result.stderr.splitlines()[-2].startswith("effnet: error: "), result.stderr
+        assert "no trial has succeeded" in result.stderr and "diverged" in result.stderr
+        assert "not complete" not in result.stdout
+
+
 def test_a_new_study_says_what_waits_and_how_to_continue(effnet, base, project, by_one, tmp_path):
     study = tmp_path / "s.study"
     result = effnet(*arguments(base, project, study, "--workers", "0"))
