@@ -338,7 +338,7 @@ std::string to_text(const ScaleResult& result) {
   }
   text += stages_table(result.graph);
   if (!result.out.empty())
-    text += fmt::format("\nwritten to {}; try: effnet inspect {}\n", result.out, in_shell(result.out));
+    text += fmt::format("\nwritten to {}; try: effnet inspect {}\n", result.out, path_in_shell(result.out));
   return text;
 }
 

@@ -285,13 +285,13 @@ SplitImages split_data(const FinetuneOptions& options, ThreadPool& pool, report:
 SplitImages reopen_data(const FinetuneOptions& options) {
   const data::AllImages all = data::open_all({options.data, options.labels});
   const auto refuse = [&](std::int64_t index) -> Part {
-    const std::string run = in_shell(options.out.string());
+    const std::string run = path_in_shell(options.out.string());
     throw input_error("--resume: an image was added after the command began (got {}, expected only images of {})",
                       in_quotes(all.set->name(index)), (options.out / "split.csv").string())
         .with_hint(
             fmt::format("use --from {}: effnet finetune {} --from {} --out {} continues from a finished run with "
                         "the added images; an unfinished run needs the images that it began with",
-                        run, in_shell(options.data.string()), run, in_shell(options.out.string() + "-2")));
+                        run, path_in_shell(options.data.string()), run, path_in_shell(options.out.string() + "-2")));
   };
   return {.all = all.set, .parts = data::read_split_file(options.out / "split.csv", *all.set, refuse)};
 }
