@@ -63,7 +63,7 @@ std::optional<Error> run_workers(const WorkerCommand& command, int count, int th
   words.insert(words.end(), command.words.begin(), command.words.end());
   words.emplace_back("--quiet");
   words.push_back(fmt::format("--threads={}", std::max(1, threads / count)));
-  words.emplace_back("--");
+  if (!command.operands.empty()) words.emplace_back("--");
   words.insert(words.end(), command.operands.begin(), command.operands.end());
   std::mutex mutex;
   std::optional<Error> failed;  // the first one

@@ -193,6 +193,48 @@ def test_the_error_of_a_worker_keeps_its_exit_code(effnet, base, project, tmp_pa
         assert "the images are not there any more" in result.stderr and "hint: move them back" in result.stderr
 
 
+def test_commands_that_make_the_same_study_together(effnet, base, project, tmp_path):
+    """One of them makes it, the others continue it."""
+    study = tmp_path / "s.study"
+    commands = [start(effnet, arguments(base, project, study, "--workers", "0", "--json")) for _ in range(3)]
+    ends = [command.communicate(timeout=300) for command in commands]
+    assert [command.returncode for command in commands] == [0, 0, 0], ends
+    assert len({stdout for stdout, _ in ends}) == 1
+
+
+def test_a_study_has_its_own_base(effnet, base, project, by_one, tmp_path):
+    study = tmp_path / "copy.study"
+    shutil.copy(by_one["folder"] / "one.study", study)
+    result = effnet("scale", "search", "mobilenet_v2", "--study", study)
+    effnet.check_error(result, 2)
+    assert f"{study}: BASE: the study is for another network (got 'mobilenet_v2', expected 'small')" in result.stderr
+    proposed = result.stderr.partition("hint: effnet ")[2].partition(" continues it")[0]
+    result = effnet(*shlex.split(proposed))
+    assert result.returncode == 0, result.stderr
+    # The base came from a file, so that the command that is proposed uses the study.
+    proposed = result.stdout.partition("try: effnet ")[2].splitlines()[0].replace("FOLDER", str(tmp_path / "family"))
+    assert len(effnet.json(*shlex.split(proposed))["files"]) == 7
+    # Another network of the same name.
+    other = tmp_path / "other.toml"
+    other.write_text(ARCH.replace("channels = 32", "channels = 40"))
+    result = effnet("scale", "search", other, "--study", study)
+    effnet.check_error(result, 2)
+    assert "(got 'small', expected 'small' as it was when the study was made)" in result.stderr
+    result = effnet("scale", "search", "--study", tmp_path / "new.study", "--data", project / "data")
+    effnet.check_error(result, 2)
+    assert "BASE: missing" in result.stderr and not (tmp_path / "new.study").exists()
+
+
+def test_a_base_that_looks_like_an_option(effnet, base, project, by_one, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(by_one["folder"] / "one.study", tmp_path / "-s.study")
+    shutil.copy(base, tmp_path / "-b.toml")
+    result = effnet("scale", "search", "--study=-s.study", "--", "-b.toml")
+    assert result.returncode == 0, result.stderr
+    proposed = result.stdout.partition("try: effnet ")[2].splitlines()[0]
+    assert "./-b.toml" in proposed and effnet(*shlex.split(proposed)).returncode == 0
+
+
 def test_images_that_vanish_fail_no_trial(effnet, base, project, tmp_path):
     """They are the same for all candidates, so the worker stops, the trials wait, and the same command continues."""
     data, study = tmp_path / "data", tmp_path / "s.study"
@@ -266,7 +308,7 @@ def test_a_study_of_other_settings(effnet, base, project, by_one, tmp_path):
     # effnet search does not continue it, and says what does.
     result = effnet("search", "show", study)
     effnet.check_error(result, 3)
-    assert "another search" in result.stderr and f"hint: effnet scale search BASE --study {study} continues it; with --workers 0 it only shows it" in result.stderr
+    assert "another search" in result.stderr and f"hint: effnet scale search --study {study} continues it; with --workers 0 it only shows it" in result.stderr
 
 
 def test_a_study_of_an_earlier_version(effnet, base, project, by_one, tmp_path):
