@@ -287,7 +287,7 @@ def test_a_new_study_says_what_waits_and_how_to_continue(effnet, base, project, 
     (["--keep", "0"], 2, "keep"),
     (["--cost", "money"], 2, "unknown cost"),
     (["--timeout", "0"], 2, "--timeout"),
-    (["--tolerance", "0.001", "--step", "1"], 3, "no coefficients scale small by 2"),
+    (["--tolerance", "0.001", "--step", "1"], 3, "no coefficients of the grid scale small by 2"),
     (["--data", "/nonexistent"], 3, "/nonexistent"),
 ])
 def test_wrong_options(effnet, base, project, tmp_path, more, code, message):
