@@ -78,24 +78,35 @@ void split_chosen(const data::AllImages& all, const std::vector<data::ImageConte
   notes.insert(notes.end(), split.notes.begin(), split.notes.end());
 }
 
+// "1 image of val and 30 images of test"; only the parts with an image. At least one has one.
+std::string val_and_test(std::int64_t val, std::int64_t test) {
+  std::string text = val > 0 ? count_of(val, "image") + " of val" : "";
+  if (test > 0) text += fmt::format("{}{} of test", text.empty() ? "" : " and ", count_of(test, "image"));
+  return text;
+}
+
 void warn_of_kept(const transfer::KeptParts& kept, std::int64_t images, std::vector<std::string>& warnings) {
   if (kept.known == 0) {
     warnings.push_back(fmt::format(
         "none of the {} images is in the run of --from: all are new, and only its network is used", images));
   }
-  if (kept.seen > 0) {
+  if (const std::int64_t seen = kept.seen_val + kept.seen_test; seen > 0) {
     warnings.push_back(fmt::format(
-        "{} of val and test {} training {} of the run of --from or of a run before it: the accuracy may be too high",
-        count_of(kept.seen, "image"), kept.seen == 1 ? "was a" : "were", kept.seen == 1 ? "image" : "images"));
+        "{} {} training {} of the run of --from or of a run before it: the accuracy may be too high",
+        val_and_test(kept.seen_val, kept.seen_test), seen == 1 ? "was a" : "were", seen == 1 ? "image" : "images"));
   }
 }
 
-void warn_of_used(const transfer::KeptParts& kept, const std::string& model, std::vector<std::string>& warnings) {
-  if (kept.seen == 0) return;
-  warnings.push_back(
-      fmt::format("{} of val and test {} used to train {} or to choose its settings: the accuracy may be too high. "
-                  "--from RUN instead of --model leaves the images of its run in their parts",
-                  count_of(kept.seen, "image"), kept.seen == 1 ? "was" : "were", model));
+// `has_test`: the images have a test part of their own, which --from would not change either.
+void warn_of_used(const transfer::KeptParts& kept, const std::string& model, bool has_test,
+                  std::vector<std::string>& warnings) {
+  const std::int64_t used = kept.seen_val + kept.used_test;
+  if (used == 0) return;
+  warnings.push_back(fmt::format("{} {} used to train {} or to choose its settings: the accuracy may be too high{}",
+                                 val_and_test(kept.seen_val, kept.used_test), used == 1 ? "was" : "were", model,
+                                 has_test ? ""
+                                          : ". --from RUN instead of --model leaves the images of its run in their "
+                                            "parts"));
 }
 
 // "2 ('rose', 'tulip')", or "none".
@@ -144,7 +155,7 @@ std::vector<Part> choose_parts(const FinetuneOptions& options, const data::AllIm
   const transfer::KeptParts kept = transfer::keep_parts(contents, known, groups, chosen, parts);
   record.split->used_test = kept.used_test;
   if (options.from.empty()) {
-    warn_of_used(kept, options.model, record.warnings);
+    warn_of_used(kept, options.model, existing.has_test, record.warnings);
   } else {
     log_changes(options, *all.set, kept.known);
     warn_of_kept(kept, all.set->size(), record.warnings);
