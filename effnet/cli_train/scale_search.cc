@@ -353,10 +353,11 @@ Body declare_scale_search(CLI::App& scale, const Globals& globals) {
                              .result = {},
                              .trials = {},
                              .files = {}};
+    // Opened before the workers: if the file is moved while they work, their error is shown, and not a missing study.
+    Study study(o->study, search::kScaleStudy);
     std::optional<Error> failed;
     if (o->workers == 1) run_worker(*o, report.search, threads, out);
     if (o->workers > 1) failed = run_workers_of(*o, report.search, threads, out);
-    Study study(o->study, search::kScaleStudy);
     report.trials = study.trials();
     report.result = search::result_of(report.search, report.trials, study.name());
     check_ended(failed, report.result.complete, out);

@@ -257,6 +257,21 @@ def test_images_that_vanish_fail_no_trial(effnet, base, project, tmp_path):
     assert document["complete"] and {trial["state"] for trial in document["trials"]} == {"done"}
 
 
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_study_that_is_moved_during_the_search(effnet, base, project, tmp_path, workers):
+    study = tmp_path / "s.study"
+    process = start(effnet, arguments(base, project, study, "--epochs", "20,50", "--workers", workers))
+
+    def is_running():
+        with sqlite3.connect(study) as database:
+            return database.execute("SELECT count(*) FROM effnet_trials WHERE state = 'running'").fetchone()[0] == int(workers)
+
+    wait_for(lambda: study.exists() and is_running(), process)
+    study.rename(tmp_path / "moved.study")
+    stderr = process.communicate(timeout=300)[1]
+    assert process.returncode == 4 and "the file was deleted while this process used it" in stderr, stderr
+
+
 def test_a_search_without_a_success(effnet, base, project, tmp_path):
     study = tmp_path / "s.study"
     command = arguments(base, project, study, "--seeds", 1, "--workers", "1", "--set", "optimizer.lr=10000",
