@@ -70,6 +70,10 @@ std::string in_shell(std::string_view text) {
   return quoted + "'";
 }
 
+std::string path_in_shell(std::string_view path) {
+  return in_shell(path.starts_with('-') ? "./" + std::string(path) : std::string(path));
+}
+
 std::string time_text(double seconds) {
   const auto all = static_cast<std::int64_t>(seconds);
   const std::int64_t hours = all / 3600, minutes = all / 60 % 60;

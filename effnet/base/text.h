@@ -21,6 +21,9 @@ std::string in_quotes(std::string_view text);
 // The text as one word of a POSIX shell: unchanged if it has only letters, digits and _-./=:,+@%, else in single
 // quotes.
 std::string in_shell(std::string_view text);
+// A path as an argument of a command: as in_shell(), and a path that begins with "-" gets "./" before it, because it
+// would be read as an option.
+std::string path_in_shell(std::string_view path);
 // A name as part of a file name: each byte that is no ASCII letter or digit and none of "._-" becomes "_". So a name
 // cannot contain a folder.
 std::string in_file_name(std::string_view text);

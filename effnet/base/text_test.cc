@@ -98,6 +98,13 @@ TEST(Text, InFileName) {
   EXPECT_EQ(in_file_name("ü"), "__") << "two bytes in UTF-8";
 }
 
+TEST(Text, PathInShell) {
+  EXPECT_EQ(path_in_shell("-b.toml"), "./-b.toml");
+  EXPECT_EQ(path_in_shell("--my run"), "'./--my run'");
+  EXPECT_EQ(path_in_shell("run/-b.toml"), "run/-b.toml");
+  EXPECT_EQ(path_in_shell(""), "''");
+}
+
 TEST(Text, InShell) {
   EXPECT_EQ(in_shell("run-2/a_b.jpg"), "run-2/a_b.jpg");
   EXPECT_EQ(in_shell(""), "''");

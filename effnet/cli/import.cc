@@ -89,7 +89,7 @@ std::string to_text(const ImportResult& result) {
                       arch::name(result.arch.padding), result.arch.classes);
   if (!report.unused.empty())
     text += fmt::format("not used: {} tensors ({}, ...)\n", report.unused.size(), in_quotes(report.unused.front()));
-  return text + fmt::format("written to {}; try: effnet predict {} IMAGE\n", result.out, in_shell(result.out));
+  return text + fmt::format("written to {}; try: effnet predict {} IMAGE\n", result.out, path_in_shell(result.out));
 }
 
 Body declare_import(CLI::App& command, const Globals& globals) { return bind(command, globals, run_import); }

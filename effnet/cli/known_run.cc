@@ -14,7 +14,7 @@ std::string remedy(const KnownRun& run, const std::string& folder) {
   const fs::path split = run.folder / "split.csv";
   const bool same_images = fs::weakly_canonical(folder, ignored) == fs::weakly_canonical(run.data, ignored);
   if (run.test_too || !same_images || !fs::exists(split, ignored)) return "Images that the run does not have say more";
-  return fmt::format("--labels {} measures the images of test only", in_shell(split.string()));
+  return fmt::format("--labels {} measures the images of test only", path_in_shell(split.string()));
 }
 
 }  // namespace

@@ -107,9 +107,9 @@ void check_options(const PaperOptions& options) {
 // The command that makes the file again.
 std::string command_of(const PaperOptions& options) {
   std::string command = fmt::format("effnet paper {}", options.item);
-  for (const std::string& file : options.results) command += " --results " + in_shell(file);
+  for (const std::string& file : options.results) command += " --results " + path_in_shell(file);
   if (options.no_timing) command += " --no-timing";
-  return command + " -o " + in_shell(options.out);
+  return command + " -o " + path_in_shell(options.out);
 }
 
 paper::Context context_of(const PaperOptions& options, const Globals& globals, Output& out) {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <charconv>
+#include <filesystem>
 #include <map>
 
 #include <unistd.h>
@@ -14,6 +15,7 @@
 #include "effnet/cli/image_paths.h"
 #include "effnet/cli/output_files.h"
 #include "effnet/cli/path_list.h"
+#include "effnet/formats/find_model.h"
 #include "effnet/formats/npy.h"
 #include "effnet/vision/decode.h"
 #include "effnet/vision/draw.h"
@@ -22,6 +24,8 @@
 
 namespace effnet::cli {
 namespace {
+
+namespace fs = std::filesystem;
 
 // Returns the unchanged image; the network then has its height and width.
 vision::Sampled unchanged(vision::Image image) {
@@ -38,13 +42,28 @@ Preprocessing preprocessing_of(const PredictOptions& o, const model::ModelHandle
 
 bool reads_paths(const PredictOptions& o) { return o.images.size() == 1 && o.images[0] == "-"; }
 
+// What to do if MODEL has no calibration. effnet finetune stores it in the model of a run, not in its checkpoints.
+std::string calibration_hint(const std::string& model) {
+  std::error_code ignored;
+  const fs::path file = fs::absolute(formats::find_model(model).file, ignored).lexically_normal();
+  const fs::path run = file.parent_path().parent_path();
+  if (file.parent_path().filename() == "checkpoints" && fs::exists(run / "model.safetensors", ignored) &&
+      formats::describe(formats::find_model(run.string())).calibration) {
+    return fmt::format(
+        "a checkpoint has no calibration, but the model of its run has one: effnet predict {} IMAGE --min-score auto",
+        path_in_shell(run.string()));
+  }
+  return "effnet finetune calibrates the models that it makes; or give a score such as --min-score 0.6";
+}
+
 // Returns the value of --min-score; empty if it is not given.
-std::optional<double> min_score_of(const std::string& text, const formats::Model& model) {
+std::optional<double> min_score_of(const PredictOptions& options, const formats::Model& model) {
+  const std::string& text = options.min_score;
   if (text.empty()) return {};
   if (text == "auto") {
     if (model.calibration) return model.calibration->min_score;
     throw usage_error("--min-score auto: {} has no calibration (got none, expected a model with one)", model.arch.name)
-        .with_hint("effnet finetune calibrates the models that it makes; or give a score such as --min-score 0.6");
+        .with_hint(calibration_hint(options.model));
   }
   double score = 0;
   const auto [end, code] = std::from_chars(text.data(), text.data() + text.size(), score);
@@ -57,7 +76,7 @@ class Predictor {
  public:
   Predictor(const PredictOptions& options, model::ModelHandle& model, ThreadPool& pool)
       : options_(options),
-        min_score_(min_score_of(options.min_score, model.info())),
+        min_score_(min_score_of(options, model.info())),
         classifier_(model, {.executor = options.backend, .preprocessing = preprocessing_of(options, model)}, pool),
         cams_(options.cam) {
     if (!options.cam.empty()) make_folders(options.cam);

@@ -104,15 +104,10 @@ Scaled scale(const ScaleOptions& options, const arch::ArchSpec& base, const arch
 }
 
 // The options that make the scaled network again. Empty if --depth, --width and --resolution with the printed numbers
-// do. They do not if the rule also changes the rounding, or the depth of the later stages. A target may then have moved
-// the resolution away from the rule's, so that only the arch file has the network.
+// do. If they do not, a target may have moved the resolution away from the rule's, so that only the arch file has the
+// network.
 std::string options_again(const arch::ArchSpec& base, const arch::Scaling& scaling, const arch::RuleChoice& rule) {
-  if (!scaling.phi) return {};  // they were typed
-  try {
-    if (scaling.spec == arch::scaled(base, scaling.depth, scaling.width, scaling.resolution)) return {};
-  } catch (const Error&) {
-    // Beyond the ranges of an arch file: the rule rounds otherwise.
-  }
+  if (!scaling.phi || multipliers_suffice(base, scaling)) return {};  // without a phi they were typed
   if (scaling.spec != arch::scaled_by(base, *scaling.phi, rule).spec) return "-o OUT.toml";
   const arch::Coefficients& c = rule.coefficients;
   return fmt::format("--rule {} --phi {}", rule.rule->name, *scaling.phi) +
@@ -339,7 +334,7 @@ std::string to_text(const ScaleResult& result) {
   }
   text += stages_table(result.graph);
   if (!result.out.empty())
-    text += fmt::format("\nwritten to {}; try: effnet inspect {}\n", result.out, in_shell(result.out));
+    text += fmt::format("\nwritten to {}; try: effnet inspect {}\n", result.out, path_in_shell(result.out));
   return text;
 }
 

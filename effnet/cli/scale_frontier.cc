@@ -58,12 +58,14 @@ struct Question {
 Row row_of(const Question& question, const arch::RuleChoice& rule, double budget, arch::Scaling scaling) {
   const graph::Graph graph = graph::lower(scaling.spec);
   MultiplierTexts multipliers = multiplier_texts(question.base, scaling);
+  const bool needs_rule = !multipliers_suffice(question.base, scaling);
   return {.rule = rule.rule->name,
           .budget = budget,
           .scaling = std::move(scaling),
           .multipliers = std::move(multipliers),
           .costs = graph::costs(graph),
-          .peak_bytes = graph::activation_memory(graph).peak_bytes};
+          .peak_bytes = graph::activation_memory(graph).peak_bytes,
+          .needs_rule = needs_rule};
 }
 
 // No value if the smallest network of the rule costs more. If the cost is the latency and there is one rule, that is an
@@ -183,6 +185,21 @@ void declare_options(CLI::App& command, FrontierOptions& options) {
   add_output(command, "-o,--out", options.out, "Draw the result to an SVG file; - means stdout")->type_name("FILE.svg");
 }
 
+std::string latency_warning(const std::vector<Row>& rows) {
+  std::int64_t far = 0;
+  double least = 1;
+  for (const Row& row : rows) {
+    const double reached = row.timing->median() / row.budget;
+    if (reached < 1 - arch::kTargetTolerance) ++far;
+    least = std::min(least, reached);
+  }
+  if (far == 0) return {};
+  return fmt::format(
+      "{} of {} {} more than {:g} % below the target (the furthest reaches {:.1f} % of it): a rule has no nearer "
+      "network, or the machine was busy during the search",
+      far, count_of(std::ssize(rows), "row"), far == 1 ? "is" : "are", 100 * arch::kTargetTolerance, 100 * least);
+}
+
 FrontierResult run_frontier(const FrontierOptions& options, const Globals& globals, Output& out) {
   const std::vector<arch::RuleChoice> rules = parse_rules(options.rule);
   const graph::CountedCost* cost = model::find_cost(options.cost);
@@ -205,7 +222,11 @@ FrontierResult run_frontier(const FrontierOptions& options, const Globals& globa
                       options.rule.rule, graph::exact_cost_text(options.cost, question.budgets.front()),
                       graph::exact_cost_text(options.cost, question.budgets.back()));
   }
-  if (options.latency && options.cost != model::kLatencyCost) measure_latencies(result);
+  if (options.cost == model::kLatencyCost) {
+    if (const std::string warning = latency_warning(result.rows); !warning.empty()) out.warn(warning);
+  } else if (options.latency) {
+    measure_latencies(result);
+  }
   result.svg = drawing(result);
   if (!options.out.empty() && !to_stdout) write_text(options.out, result.svg);
   return result;

@@ -32,6 +32,7 @@ struct FrontierResult {
     MultiplierTexts multipliers = {};  // of `scaling`, for the table
     graph::Costs costs = {};
     std::int64_t peak_bytes = 0;  // of activations
+    bool needs_rule = false;      // its multipliers alone do not make the network
     std::optional<model::Timing> timing = {};
   };
   std::string base = {}, cost = {};
@@ -42,6 +43,8 @@ struct FrontierResult {
   std::string svg = {};
 };
 FrontierResult run_frontier(const FrontierOptions& options, const Globals& globals, Output& out);
+// The warning that latencies of the search are more than 3 % below their budgets; empty if none is.
+std::string latency_warning(const std::vector<FrontierResult::Row>& rows);
 // What the network of a row costs, in the unit of the cost.
 double spent(const FrontierResult::Row& row, std::string_view cost);
 // An SVG file with a line for each rule: the cost over the MACs. If the cost is the MACs: over the parameters.

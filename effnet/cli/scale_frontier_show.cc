@@ -30,6 +30,15 @@ std::string rules_of(const FrontierResult& result) {
   return fmt::format("the rule{} {}", result.rules.size() == 1 ? "" : "s", fmt::join(result.rules, ", "));
 }
 
+// The rules with a network that its multipliers alone do not make.
+std::vector<std::string> rules_needed(const FrontierResult& result) {
+  std::vector<std::string> rules;
+  for (const Row& row : result.rows) {
+    if (row.needs_rule && std::ranges::find(rules, row.rule) == rules.end()) rules.emplace_back(row.rule);
+  }
+  return rules;
+}
+
 }  // namespace
 
 double spent(const Row& row, std::string_view cost) {
@@ -119,6 +128,12 @@ std::string to_text(const FrontierResult& result) {
       fmt::format("{} scaled by {}: the largest network for each budget of {}\n{}\n", result.base, rules_of(result),
                   result.cost, later ? "later: a further multiplier of the depth of the later stages\n" : "") +
       table.text();
+  if (const std::vector<std::string> rules = rules_needed(result); !rules.empty()) {
+    text += fmt::format(
+        "\nthe networks of {} need the rule, because depth, width and px alone make others: effnet scale BASE --rule "
+        "RULE --target-{} BUDGET\n",
+        fmt::join(rules, ", "), result.cost);
+  }
   if (!result.out.empty()) text += fmt::format("\nwritten to {}\n", result.out);
   return text;
 }

@@ -136,6 +136,16 @@ MultiplierTexts multiplier_texts(const arch::ArchSpec& base, const arch::Scaling
   return {fmt::format("{}", scaling.depth), fmt::format("{}", scaling.late_depth), fmt::format("{}", scaling.width)};
 }
 
+bool multipliers_suffice(const arch::ArchSpec& base, const arch::Scaling& scaling) {
+  try {
+    arch::ArchSpec spec = arch::scaled(base, scaling.depth, scaling.width, scaling.resolution);
+    spec.name = scaling.spec.name;
+    return spec == scaling.spec;
+  } catch (const Error&) {
+    return false;  // beyond the ranges of an arch file: the rule rounds otherwise
+  }
+}
+
 std::string rules_text() {
   std::string text = "Rules (d, w, r multiply depth, width, resolution; s is the factor on the MACs):\n";
   for (const arch::Rule& rule : arch::rules()) text += fmt::format("  {:<11} {}\n", rule.name, rule.formula);

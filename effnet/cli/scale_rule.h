@@ -31,6 +31,9 @@ struct MultiplierTexts {
   std::string depth, late_depth, width;
 };
 MultiplierTexts multiplier_texts(const arch::ArchSpec& base, const arch::Scaling& scaling);
+// Whether `effnet scale --depth --width --resolution` with the multipliers of the scaling makes its network. It does
+// not if the rule also changes the rounding, or the depth of the later stages.
+bool multipliers_suffice(const arch::ArchSpec& base, const arch::Scaling& scaling);
 
 void check_factor(double factor);  // of --factor
 Json measured_json(int threads);   // how a latency was measured: threads, batch, instruction set

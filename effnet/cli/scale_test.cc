@@ -213,6 +213,33 @@ TEST(Scale, FrontierOfSeveralRules) {
   EXPECT_NE(to_text(result).find("scaled by the rules fast, depth, resolution: "), std::string::npos);
 }
 
+TEST(Scale, AFrontierNamesTheRulesWhoseMultipliersDoNotSuffice) {
+  CapturedOutput captured;
+  const auto text_of = [&](const char* rule) {
+    return to_text(run_frontier(
+        {.base = "efficientnet_b0", .rule = {.rule = rule}, .cost = "macs", .from = "100M", .to = "20G", .points = 4},
+        {.threads = {1}}, captured.out));
+  };
+  const std::string line =
+      "need the rule, because depth, width and px alone make others: effnet scale BASE --rule RULE "
+      "--target-macs BUDGET\n";
+  EXPECT_NE(text_of("compound,capped,tinynet").find("\nthe networks of capped, tinynet " + line), std::string::npos);
+  EXPECT_EQ(text_of("compound,fast").find(line), std::string::npos);
+}
+
+TEST(Scale, LatenciesOfAFrontierThatAreFarFromTheirTargetsAreCounted) {
+  const auto row = [](double budget, double ms) {
+    FrontierResult::Row one{.budget = budget};
+    one.timing = Timing{.ms = {ms}, .mean_ms = ms};
+    return one;
+  };
+  EXPECT_EQ(latency_warning({row(10, 9.8), row(20, 19.5)}), "");
+  EXPECT_EQ(latency_warning({row(10, 9.8), row(20, 10), row(40, 8)}),
+            "2 of 3 rows are more than 3 % below the target (the furthest reaches 20.0 % of it): a rule has no nearer "
+            "network, or the machine was busy during the search");
+  EXPECT_EQ(latency_warning({row(10, 9)}).substr(0, 42), "1 of 1 row is more than 3 % below the targ");
+}
+
 TEST(Scale, ListsOfRules) {
   EXPECT_EQ(parse_rules({}).size(), 1U);
   EXPECT_EQ(parse_rules({.rule = "all"}).size(), arch::rules().size());

@@ -129,7 +129,8 @@ void check_still_there(std::string_view study, std::string_view what, const std:
   if (path.empty() || fs::exists(path, failed) || failed) return;
   throw input_error("{}: {} are not there any more (got nothing at {}, expected what the study was made with)", study,
                     what, in_quotes(path))
-      .with_hint(fmt::format("move them back, or make a link to their new place: ln -s NEW_PLACE {}", in_shell(path)));
+      .with_hint(
+          fmt::format("move them back, or make a link to their new place: ln -s NEW_PLACE {}", path_in_shell(path)));
 }
 
 }  // namespace effnet::cli

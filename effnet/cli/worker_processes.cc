@@ -63,7 +63,7 @@ std::optional<Error> run_workers(const WorkerCommand& command, int count, int th
   words.insert(words.end(), command.words.begin(), command.words.end());
   words.emplace_back("--quiet");
   words.push_back(fmt::format("--threads={}", std::max(1, threads / count)));
-  words.emplace_back("--");
+  if (!command.operands.empty()) words.emplace_back("--");
   words.insert(words.end(), command.operands.begin(), command.operands.end());
   std::mutex mutex;
   std::optional<Error> failed;  // the first one
@@ -105,6 +105,15 @@ void check_ended(const std::optional<Error>& failed, bool complete, Output& out)
   if (!failed) return;
   if (!complete) throw *failed;
   out.warn(fmt::format("{}; the other workers have completed the search", failed->what()));
+}
+
+void check_any_done(search::Study& study) {
+  const search::TrialCounts counts = study.counts();
+  if (counts.failed == 0 || counts.waiting + counts.running + counts.done > 0) return;
+  const std::vector<search::Trial> trials = study.trials();
+  throw input_error("{}: no trial has succeeded (got {} failed, expected at least one that is done); trial {}: {}",
+                    study.name(), counts.failed, trials.front().id, trials.front().details)
+      .with_hint("a failed trial is not repeated: make another study, with a recipe or networks that can be trained");
 }
 
 EndedTrials::EndedTrials(search::Study& study) : study_(study) {

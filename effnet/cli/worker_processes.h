@@ -41,6 +41,10 @@ std::optional<Error> run_workers(const WorkerCommand& command, int count, int th
 // Throws the error of a failed worker, unless the other workers have completed the search: then it is only a warning.
 void check_ended(const std::optional<Error>& failed, bool complete, Output& out);
 
+// Throws Error(input) if all trials of the study have ended and all of them have failed. The message has the first
+// reason.
+void check_any_done(search::Study& study);
+
 // The trials of a study that end while other processes work on it.
 class EndedTrials {
  public:

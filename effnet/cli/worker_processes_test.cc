@@ -52,6 +52,26 @@ TEST(WorkerProcesses, Timeouts) {
   EXPECT_EQ(refusal([] { worker_options(std::nan("")); })[0], '2');
 }
 
+TEST(WorkerProcesses, ASearchWithoutASuccessIsAnError) {
+  const TemporaryFolder folder(std::filesystem::temp_directory_path());
+  const std::string where = (folder.path() / "s.study").string();
+  search::Study::create(where, "toy", "");
+  search::Study study(where, "toy");
+  check_any_done(study);  // nothing is planned yet
+  study.add_generation(0, std::vector<search::NewTrial>{{.candidate = "a"}, {.candidate = "b"}}, "");
+  check_any_done(study);  // two trials wait
+  study.fail(study.claim("w", 1).value().id, "w", "diverged", 2);
+  check_any_done(study);  // one trial waits
+  study.fail(study.claim("w", 3).value().id, "w", "too large", 4);
+  EXPECT_EQ(refusal([&] { check_any_done(study); }),
+            fmt::format("3 {}: no trial has succeeded (got 2 failed, expected at least one that is done); trial 1: "
+                        "diverged",
+                        where));
+  study.add_generation(1, std::vector<search::NewTrial>{{.candidate = "c"}}, "");
+  study.finish(study.claim("w", 5).value().id, "w", 1, "{}", 6);
+  check_any_done(study);
+}
+
 TEST(EndedTrials, AreReportedOnceInTheOrderOfTheirEnds) {
   const TemporaryFolder folder(std::filesystem::temp_directory_path());
   const std::string where = (folder.path() / "s.study").string();

@@ -104,13 +104,13 @@ std::string text_of(const train::FinetuneResult& result, const FinetuneCommand& 
     if (const std::string support = report::support_text(*facts); !support.empty())
       text += fmt::format("  {}\n", support);
   }
-  const std::string run = in_shell(o.out), data = in_shell(o.data);
+  const std::string run = path_in_shell(o.out), data = path_in_shell(o.data);
   text +=
       fmt::format("\n{}/report.html shows mistakes, doubtful labels and duplicates with their images. Next:\n", run);
   text += fmt::format("  effnet predict {} IMAGE\n", run);
   text += fmt::format("  effnet cam {} IMAGE -o cam.png\n", run);
   text += fmt::format("  effnet finetune {} --from {} --out {}   (after you added images or classes)\n", data, run,
-                      in_shell(o.out + "-2"));
+                      path_in_shell(o.out + "-2"));
   return text;
 }
 

@@ -1,4 +1,4 @@
-// effnet scale search BASE --study FILE --data DIR: finds the coefficients of compound scaling for a base network.
+// effnet scale search [BASE] --study FILE --data DIR: finds the coefficients of compound scaling for a base network.
 #include <algorithm>
 #include <array>
 #include <optional>
@@ -30,7 +30,6 @@ constexpr double kLatencySeconds = 0.1;  // of measurement per candidate
 
 // The settings of a study and the options that set them.
 constexpr std::array kOptions{
-    StudyOption{"/base", "BASE"},
     StudyOption{"/cost", "--cost"},
     StudyOption{"/factor", "--factor"},
     StudyOption{"/step", "--step"},
@@ -64,7 +63,7 @@ ScaleSearch settings_of(const ScaleSearchOptions& o, const std::optional<ScaleSe
                                             .epochs = {2, 6},
                                             .keep = 1.0 / 3,
                                             .recipe = {}};
-  search.base = formats::describe(formats::find_model(o.base, formats::Pulled::ignore)).arch;
+  if (!o.base.empty()) search.base = formats::describe(formats::find_model(o.base, formats::Pulled::ignore)).arch;
   if (!o.cost.empty()) search.cost = o.cost;
   if (o.factor) search.factor = *o.factor;
   if (o.step && search.step) search.step = *o.step;  // not in a study of an earlier version, which does not have it
@@ -87,14 +86,12 @@ std::vector<search::ScaleCandidate> candidates_of(const ScaleSearch& search, int
   return candidates;
 }
 
-// Makes the study if it does not exist, and returns its settings. Throws Error(usage) if it exists with other settings.
-ScaleSearch open_study(const ScaleSearchOptions& o, int threads, Output& out) {
-  if (Study::exists(o.study)) {
-    const Study study(o.study, search::kScaleStudy);
-    ScaleSearch stored = search::parse_scale_search(study.settings(), study.name());
-    check_same_options(study.name(), search::settings_text(settings_of(o, stored)), search::settings_text(stored),
-                       kOptions);
-    return stored;
+// Makes the study after all checks.
+void make_study(const ScaleSearchOptions& o, int threads, Output& out) {
+  if (o.base.empty()) {
+    throw usage_error("BASE: missing (got no network, expected the one to scale, because there is no study {})",
+                      search::name_of(o.study))
+        .with_hint("effnet models lists the networks by name; only a study that exists knows its own base");
   }
   ScaleSearch asked = settings_of(o, {});
   const train::Recipe recipe = train::parse_recipe(asked.recipe, "the recipe");
@@ -104,8 +101,26 @@ ScaleSearch open_study(const ScaleSearchOptions& o, int threads, Output& out) {
   out.say(fmt::format("{} with {:g} times the {} of {}, within {:g} %",
                       count_of(std::ssize(asked.candidates), "candidate"), asked.factor, asked.cost, asked.base.name,
                       100 * *asked.tolerance));
-  Study::create(o.study, search::kScaleStudy, search::settings_text(asked));
-  return asked;
+  Study::create_if_missing(o.study, search::kScaleStudy, search::settings_text(asked));
+}
+
+// Makes the study if it does not exist, and returns its settings. Throws Error(usage) if it has other settings.
+ScaleSearch open_study(const ScaleSearchOptions& o, int threads, Output& out) {
+  if (!Study::exists(o.study)) make_study(o, threads, out);
+  const Study study(o.study, search::kScaleStudy);
+  ScaleSearch stored = search::parse_scale_search(study.settings(), study.name());
+  const ScaleSearch asked = settings_of(o, stored);
+  if (arch::print(asked.base) != arch::print(stored.base)) {
+    const bool same_name = asked.base.name == stored.base.name;
+    throw usage_error("{}: BASE: the study is for another network (got {}, expected {}{})", study.name(),
+                      in_quotes(asked.base.name), in_quotes(stored.base.name),
+                      same_name ? " as it was when the study was made" : "")
+        .with_hint(fmt::format("effnet scale search --study {} continues it with its own base; another base needs "
+                               "another study",
+                               path_in_shell(study.name())));
+  }
+  check_same_options(study.name(), search::settings_text(asked), search::settings_text(stored), kOptions);
+  return stored;
 }
 
 // One line for each trial that has ended, with the time that the rest takes.
@@ -145,16 +160,22 @@ std::optional<Error> run_workers_of(const ScaleSearchOptions& o, const ScaleSear
   EndedTrials ended(study);
   const WorkerCommand worker{.words = {"scale", "search", "--workers=1", fmt::format("--study={}", o.study),
                                        fmt::format("--timeout={}", o.timeout_s), fmt::format("--device={}", o.device)},
-                             .operands = {o.base}};
+                             .operands = {}};
   const InterruptNotice notice = stopping_notice(out.quiet());
   return run_workers(worker, o.workers, threads, [&] {
     ended.update([&](const search::Trial& trial) { say_end(search, study, trial, o.workers, out); });
   });
 }
 
+// The name that stands for the base on the command line; empty if the base came from a file.
+std::string name_of_base(const arch::ArchSpec& base) {
+  const arch::Variant* const named = arch::find_variant(base.name);
+  return named != nullptr && arch::print(named->spec) == arch::print(base) ? base.name : std::string();
+}
+
 // Writes the base scaled by the coefficients for phi = 1 to 7, as effnet scale does, and appends the paths to `files`.
-// `base`: as it was given. Large coefficients may exceed the limits of an architecture from some phi on: a warning says
-// which networks are left out.
+// `base`: ScaleSearchReport::base. Large coefficients may exceed the limits of an architecture from some phi on: a
+// warning says which networks are left out.
 void write_family(const ScaleSearch& search, const std::string& base, const arch::Coefficients& best,
                   const fs::path& folder, std::vector<std::string>& files, Output& out) {
   constexpr int kLargestPhi = 7;  // as in the paper: B1 to B7
@@ -240,8 +261,7 @@ std::string to_text(const ScaleSearchReport& report) {
                         result.running, result.waiting);
   }
   if (!result.complete) {
-    text += fmt::format("not complete; to continue: effnet scale search {} --study {}\n", in_shell(report.base),
-                        in_shell(report.study));
+    text += fmt::format("not complete; to continue: effnet scale search --study {}\n", path_in_shell(report.study));
   }
   if (result.rows.empty()) return text;
   text += "\n";
@@ -271,8 +291,10 @@ std::string to_text(const ScaleSearchReport& report) {
   if (result.best) {
     const arch::Coefficients& c = *result.best;
     text += fmt::format("\nbest measured: alpha {:g}, beta {:g}, gamma {:g}\n", c.alpha, c.beta, c.gamma);
-    text += fmt::format("try: effnet scale {} --phi 2 --alpha {:g} --beta {:g} --gamma {:g}\n", in_shell(report.base),
-                        c.alpha, c.beta, c.gamma);
+    text += report.base.empty() ? fmt::format("try: effnet scale search --study {} --workers 0 -o FOLDER\n",
+                                              path_in_shell(report.study))
+                                : fmt::format("try: effnet scale {} --phi 2 --alpha {:g} --beta {:g} --gamma {:g}\n",
+                                              path_in_shell(report.base), c.alpha, c.beta, c.gamma);
   }
   if (!report.files.empty())
     text += fmt::format("phi = 1 to {}: {} to {}\n", report.files.size(), report.files.front(), report.files.back());
@@ -283,7 +305,7 @@ Body declare_scale_search(CLI::App& scale, const Globals& globals) {
   auto o = std::make_shared<ScaleSearchOptions>();
   scale.require_subcommand(1);
   CLI::App& command = *scale.add_subcommand("search", "Find the coefficients of compound scaling for a base network");
-  command.add_option("BASE", o->base, kModelHelp)->required();
+  command.add_option("BASE", o->base, fmt::format("{}. A study that exists has its own base", kModelHelp));
   command.add_option("--study", o->study, "Keep all trials in this file; if it exists, the search continues")
       ->type_name("FILE")
       ->required();
@@ -324,28 +346,31 @@ Body declare_scale_search(CLI::App& scale, const Globals& globals) {
     static_cast<void>(worker_options(o->timeout_s));  // throws for a wrong --timeout
     const int threads = thread_count(globals);
     if (!o->out.empty()) make_folders(o->out);  // throws now, and not after hours of training, if it cannot be made
-    ScaleSearchReport report{.base = o->base,
+    ScaleSearch search = open_study(*o, threads, out);
+    ScaleSearchReport report{.base = o->base.empty() ? name_of_base(search.base) : o->base,
                              .study = o->study,
-                             .search = open_study(*o, threads, out),
+                             .search = std::move(search),
                              .result = {},
                              .trials = {},
                              .files = {}};
+    // Opened before the workers: if the file is moved while they work, their error is shown, and not a missing study.
+    Study study(o->study, search::kScaleStudy);
     std::optional<Error> failed;
     if (o->workers == 1) run_worker(*o, report.search, threads, out);
     if (o->workers > 1) failed = run_workers_of(*o, report.search, threads, out);
-    Study study(o->study, search::kScaleStudy);
     report.trials = study.trials();
     report.result = search::result_of(report.search, report.trials, study.name());
     check_ended(failed, report.result.complete, out);
     std::optional<Error> not_written;  // the result of hours of training is shown first
     try {
       if (!o->out.empty() && report.result.best)
-        write_family(report.search, o->base, *report.result.best, o->out, report.files, out);
+        write_family(report.search, report.base, *report.result.best, o->out, report.files, out);
     } catch (const Error& error) {
       not_written = error;
     }
     show(report, globals, out);
     if (not_written) throw *not_written;
+    check_any_done(study);
     return 0;
   };
 }

@@ -20,7 +20,8 @@ struct ScaleSearchOptions {
 };
 
 struct ScaleSearchReport {
-  std::string base, study;  // as they were given
+  std::string base;   // as it was given, else the name of the study's base; empty if that came from a file
+  std::string study;  // as it was given
   search::ScaleSearch search;
   search::ScaleSearchResult result;
   std::vector<search::Trial> trials;

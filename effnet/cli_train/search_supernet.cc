@@ -72,7 +72,7 @@ std::string to_text(const SearchSupernetResult& result) {
       "loss {:.4f}, top-1 {:.2f} % of the training images in the last epoch, mean of the trained networks\n"
       "try: effnet search run STUDY --space {} --evaluator supernet --supernet {}\n",
       result.space, grouped(summary.params), number_of(summary.epochs, "epoch"), summary.seconds, summary.device,
-      summary.loss, summary.top1, in_shell(result.given), in_shell(result.file));
+      summary.loss, summary.top1, path_in_shell(result.given), path_in_shell(result.file));
 }
 
 Body declare_search_supernet(CLI::App& search, const Globals& globals) {

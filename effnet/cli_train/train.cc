@@ -85,7 +85,7 @@ void print_summary(const train::Summary& summary, bool averaged, const fs::path&
                       summary.images_per_second, train::device_text(summary.device, summary.isa),
                       summary.world_size > 1 ? fmt::format(", {} processes", summary.world_size) : "");
   text += fmt::format("{}: model.safetensors, metrics.csv, report.html; try: effnet predict {} IMAGE\n", run.string(),
-                      in_shell((run / "model.safetensors").string()));
+                      path_in_shell((run / "model.safetensors").string()));
   out.print(text);
 }
 

@@ -88,7 +88,7 @@ void check_split_folder(const Source& source, const AllImages& images, const fs:
         "splits)",
         source.folder.string(), name_in(kPartNames, *images.origin[0]))
         .with_hint(source.labels.empty() ? fmt::format("to split the training images: effnet data split {}",
-                                                       (source.folder / "train").string())
+                                                       path_in_shell((source.folder / "train").string()))
                                          : "remove the column 'split' from the list");
   }
   for (const std::string& name : images.set->classes()) {

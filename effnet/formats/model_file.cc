@@ -342,8 +342,8 @@ Model read_model(const std::filesystem::path& path) {
     out.replace_extension(opened.format == "safetensors" ? ".model.safetensors" : ".safetensors");
     throw input_error("{}: weights without a network (got {} without effnet's metadata, expected a model file)",
                       path.string(), opened.format)
-        .with_hint(fmt::format("effnet import {} -o {} converts published weights to a model file", path.string(),
-                               out.string()));
+        .with_hint(fmt::format("effnet import {} -o {} converts published weights to a model file",
+                               path_in_shell(path.string()), path_in_shell(out.string())));
   }
   try {
     return parse_model(opened.weights);

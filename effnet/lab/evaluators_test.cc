@@ -5,7 +5,10 @@
 
 #include <nlohmann/json.hpp>
 
+#include "effnet/base/error.h"
+#include "effnet/base/file.h"
 #include "effnet/lab/lab_testing.h"
+#include "effnet/search/study/worker.h"
 
 namespace effnet::lab {
 namespace {
@@ -65,6 +68,48 @@ TEST_F(ProxyTest, AnotherAttemptContinuesTheTrial) {
   EXPECT_THAT(log, HasSubstr("resuming from"));
   EXPECT_THAT(log, testing::Not(HasSubstr("epoch 1 of 3")));
   EXPECT_TRUE(fs::is_empty(folder_.path()));
+}
+
+// Images that are gone are not the network's fault; neither if the folder is missing nor if its files cannot be read.
+TEST_F(ProxyTest, ImagesThatCannotBeReadAreNoErrorOfTheNetwork) {
+  const search::Point point(space_.choices.size(), 0);
+  const auto evaluator = make_evaluator(space_, {.name = "proxy", .recipe = testkit::recipe_text(images_), .seed = 1},
+                                        testkit::place(folder_.path()));
+  const auto is_candidate_error = [&] {
+    try {
+      evaluator->evaluate(search::network_of(space_, point), point, testkit::trial());
+    } catch (const search::CandidateError&) {
+      return true;
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::input) << error.what();
+      return false;
+    }
+    ADD_FAILURE() << "no error";
+    return false;
+  };
+  for (const fs::directory_entry& file : fs::recursive_directory_iterator(images_.path())) {
+    if (file.is_regular_file()) write_text(file.path(), "no image");
+  }
+  EXPECT_FALSE(is_candidate_error());
+  fs::remove_all(images_.path() / "train");
+  EXPECT_FALSE(is_candidate_error());
+}
+
+TEST_F(ProxyTest, ATrainingThatDivergesAndANetworkThatCannotBeBuiltAreErrorsOfTheNetwork) {
+  const search::Point point(space_.choices.size(), 0);
+  const auto evaluate_with = [&](const std::string& recipe, const arch::ArchSpec& spec) {
+    make_evaluator(space_, {.name = "proxy", .recipe = recipe, .seed = 1}, testkit::place(folder_.path()))
+        ->evaluate(spec, point, testkit::trial(20));
+  };
+  const arch::ArchSpec spec = search::network_of(space_, point);
+  std::string diverging = testkit::recipe_text(images_);
+  const std::string rate = "lr = 0.05";
+  // Each step multiplies the weights by about -1e5, so that they overflow float32 (3e38) within 8 of the 60 steps.
+  diverging.replace(diverging.find(rate), rate.size(), "lr = 10000.0\nweight_decay = 10.0");
+  EXPECT_THROW(evaluate_with(diverging, spec), search::CandidateError);
+  arch::ArchSpec unknown = spec;
+  unknown.stages.front().block = "no_such_block";
+  EXPECT_THROW(evaluate_with(testkit::recipe_text(images_), unknown), search::CandidateError);
 }
 
 TEST_F(ProxyTest, AWrongRecipeIsAnError) {

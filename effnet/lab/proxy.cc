@@ -4,10 +4,12 @@
 
 #include "effnet/base/error.h"
 #include "effnet/base/file.h"
+#include "effnet/graph/lower.h"
 #include "effnet/lab/images.h"
 #include "effnet/train/distributed/group.h"
 #include "effnet/train/run/folder.h"
 #include "effnet/train/run/run.h"
+#include "effnet/train/step/trainer.h"
 
 namespace effnet::lab {
 
@@ -54,6 +56,26 @@ class ProxyEvaluator final : public search::Evaluator {
   ProxyOptions options_;
 };
 
+// Throws CandidateError if the network cannot be built.
+void check_network(const arch::ArchSpec& spec, const train::Recipe& recipe) {
+  const train::RunModel model = train::run_model_of(spec, recipe);  // its errors are about the recipe
+  try {
+    static_cast<void>(graph::lower(model.arch, {.resolution = model.resolution()}));
+  } catch (const Error& error) {
+    throw search::CandidateError(error.what());
+  }
+}
+
+// train::run() of a trial. A training that diverges is the network's fault.
+train::Summary train_network(const train::RunOptions& options) {
+  const std::unique_ptr<train::Group> group = train::single_process();
+  try {
+    return train::run(options, *group);
+  } catch (const train::NotFinite& error) {
+    throw search::CandidateError(error.what());
+  }
+}
+
 Error no_validation_images(const train::Recipe& recipe) {
   return input_error("{}: no validation images (expected val/ or test/, or data.holdout)",
                      recipe.data.folder.empty() ? "data.synthetic" : recipe.data.folder);
@@ -62,6 +84,7 @@ Error no_validation_images(const train::Recipe& recipe) {
 }  // namespace
 
 search::Evaluation train_proxy(const search::Trial& trial, const arch::ArchSpec& spec, const ProxyOptions& options) {
+  check_network(spec, options.recipe);
   make_folders(options.folder);
   const fs::path arch = options.folder / fmt::format("trial-{}.toml", trial.id);
   write_text(arch, arch::print(spec));
@@ -73,19 +96,16 @@ search::Evaluation train_proxy(const search::Trial& trial, const arch::ArchSpec&
   recipe.train.time_budget.clear();
   recipe.train.validate_every = 1e6;  // only at the end: the score is that of the last epoch
   recipe.checkpoint_result = train::SavedEpoch::last;
-  const std::unique_ptr<train::Group> group = train::single_process();
-  const train::Summary summary = train::run({.recipe = recipe,
-                                             .data = recipe.data.folder,
-                                             .out = take_over(trial, options.folder),
-                                             .resume = true,
-                                             .device = options.device,
-                                             .threads = options.threads,
-                                             .progress =
-                                                 [&](const train::Progress& progress) {
-                                                   if (!progress.message.empty() && options.log)
-                                                     options.log(progress.message);
-                                                 }},
-                                            *group);
+  const train::Summary summary = train_network({.recipe = recipe,
+                                                .data = recipe.data.folder,
+                                                .out = take_over(trial, options.folder),
+                                                .resume = true,
+                                                .device = options.device,
+                                                .threads = options.threads,
+                                                .progress = [&](const train::Progress& progress) {
+                                                  if (!progress.message.empty() && options.log)
+                                                    options.log(progress.message);
+                                                }});
   if (summary.saved_top1 < 0) throw no_validation_images(recipe);
   remove_files(trial, arch, options.folder);
   const nlohmann::json details{{"top1", summary.saved_top1}, {"epochs", summary.epochs},

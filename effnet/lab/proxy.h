@@ -26,7 +26,8 @@ struct ProxyOptions {
 // {"top1","epochs","seconds","params","macs","images_per_second"}.
 //
 // A trial that was stopped, or whose worker has died, continues from its last checkpoint. The run folder is removed
-// when the trial has ended. Throws the errors of train::run().
+// when the trial has ended. Throws CandidateError if the network cannot be built or its training diverges, and the
+// other errors of train::run() as they are: they are about the images, the recipe or the machine.
 search::Evaluation train_proxy(const search::Trial& trial, const arch::ArchSpec& spec, const ProxyOptions& options);
 
 // The evaluator "proxy": train_proxy() with the recipe of `settings`. The quality is the top-1 from 0 to 1, the budget

@@ -13,6 +13,7 @@
 #include "effnet/lab/images.h"
 #include "effnet/lab/supernet.h"
 #include "effnet/lab/supernet_file.h"
+#include "effnet/search/study/worker.h"
 #include "effnet/train/step/device.h"
 #include "effnet/train/step/images.h"
 
@@ -108,7 +109,7 @@ Accuracy Children::accuracy(const Child& child) const {
     const torch::Tensor images = train::images_of(*batch, 0, batch->n(), child.network->graph().input(), device_);
     const torch::Tensor logits = child.network->forward(images, {}).to(torch::kCPU);
     if (!logits.isfinite().all().item<bool>())
-      throw input_error("a logit is not finite (the training of the supernet has diverged)");
+      throw search::CandidateError("a logit is not finite (the training of the supernet has diverged)");
     result.right += (logits.argmax(1) == torch::tensor(batch->labels)).sum().item<std::int64_t>();
     result.images += batch->n();
   }

@@ -13,6 +13,7 @@
 #include "effnet/lab/supernet.h"
 #include "effnet/lab/supernet_file.h"
 #include "effnet/lab/train_supernet.h"
+#include "effnet/search/study/worker.h"
 #include "effnet/train/step/images.h"
 
 namespace effnet::lab {
@@ -153,6 +154,7 @@ TEST_F(SupernetEvaluatorTest, ADivergedSupernetIsAnError) {
   write_supernet(file(), space_, testkit::recipe(images_), std::move(weights));
   const search::Point point = testkit::smallest_point(space_);
   EXPECT_THAT(failure([&] { quality(settings(), point); }), HasSubstr("3 a logit is not finite"));
+  EXPECT_THROW(quality(settings(), point), search::CandidateError) << "another worker would get it too";
 }
 
 }  // namespace

@@ -169,7 +169,7 @@ void SupernetRun::resume() {
     } catch (const Error& error) {  // its hint is about the options of effnet train
       throw Error(error.code(), error.what(),
                   fmt::format("continue with the options that it was begun with; to begin again, remove {}",
-                              in_shell(file.string())));
+                              path_in_shell(file.string())));
     }
     log(fmt::format("resuming from {} at epoch {:.4g} of {:.4g}", file.string(), timeline_->epochs_done(),
                     timeline_->epochs()));

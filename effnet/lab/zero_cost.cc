@@ -16,6 +16,7 @@
 #include "effnet/lab/images.h"
 #include "effnet/nn/network.h"
 #include "effnet/nn/step.h"
+#include "effnet/search/study/worker.h"
 #include "effnet/train/step/images.h"
 #include "effnet/train/step/loss.h"
 
@@ -163,7 +164,8 @@ class ZeroCostEvaluator final : public search::Evaluator {
     arch::ArchSpec sized = train::run_model_of(spec, recipe_).arch;
     sized.classes = classes_;
     const double value = score_.score(sized, seed_, images_);
-    if (!std::isfinite(value)) throw input_error("the score {} is not finite (got {})", score_.name, value);
+    if (!std::isfinite(value))
+      throw search::CandidateError(fmt::format("the score {} is not finite (got {})", score_.name, value));
     return {.value = value, .details = fmt::format(R"({{"score":"{}"}})", score_.name)};
   }
 

@@ -34,7 +34,8 @@ std::span<const ZeroCostScore> zero_cost_scores();            // a new score is 
 const ZeroCostScore& zero_cost_score(std::string_view name);  // throws Error(usage) with the nearest name
 
 // The evaluator "zerocost": the score settings.score with settings.seed. `recipe` gives the images, and the resolution
-// of all scores; a score that needs no images may have an empty recipe. Throws Error(input) if a score is not finite.
+// of all scores; a score that needs no images may have an empty recipe. A score that is not finite is a
+// CandidateError.
 std::unique_ptr<search::Evaluator> make_zero_cost_evaluator(const search::Space& space,
                                                             const search::EvaluatorSettings& settings,
                                                             const search::EvaluatorPlace& place);

@@ -119,6 +119,10 @@ std::vector<MeasuredScaling> parse_scaling(std::string_view text, std::string_vi
   std::ranges::move(file.texts("bases"), std::back_inserter(bases));
   std::vector<MeasuredScaling> results;
   for (const TomlTable& row : file.tables("measured")) {
+    if (row.has("bases")) {  // TOML gives every key below [[measured]] to that table
+      throw row.error("bases", "in the table of a run (got it below [[measured]], expected it above the first table)")
+          .with_hint("move the line with bases before the first table of the file");
+    }
     MeasuredScaling one{.base = row.text("base"),
                         .dataset = row.text("dataset"),
                         .rule = row.text("rule"),

@@ -118,6 +118,18 @@ TEST(Results, ABaseIsANamedNetworkOrInTheListOfTheFile) {
   EXPECT_NE(refusal(parse_scaling, "base = [\"mine\"]\n" + mine), "");
 }
 
+TEST(Results, TheListOfBasesBelowATableIsNamed) {
+  const std::string mine = replaced(replaced(example(), "efficientnet_b0", "mine"), "10711602", "5");
+  try {
+    parse_scaling(mine + "bases = [\"mine\"]\n", "t.toml");
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_NE(std::string(error.what()).find("measured[0].bases: in the table of a run"), std::string::npos)
+        << error.what();
+    EXPECT_EQ(error.hint(), "move the line with bases before the first table of the file");
+  }
+}
+
 // The error has the hint of the nearest known name, or says how a network of one's own is declared.
 TEST(Results, AnUnknownNameHasAHint) {
   const auto hint = [](const std::string& text) {

@@ -42,7 +42,7 @@ Error no_final_run(const fs::path& folder, std::string_view missing) {
   const fs::path trial = folder / "trial";
   const bool has_trial = fs::exists(trial / "config.toml") && fs::exists(trial / "metrics.csv");
   return input_error("{}: fine-tuning has not begun its final run (got no {})", folder.string(), missing)
-      .with_hint(has_trial ? fmt::format("effnet report {} shows its trial", in_shell(trial.string()))
+      .with_hint(has_trial ? fmt::format("effnet report {} shows its trial", path_in_shell(trial.string()))
                            : std::string("a command that was stopped continues with --resume"));
 }
 

@@ -147,7 +147,8 @@ KeptParts keep_parts(const std::vector<ImageContent>& contents, const KnownImage
     if (!found[i]) continue;
     ++kept.known;
     if (chosen[i]) parts[i] = *found[i];
-    kept.seen += parts[i] != Part::train && *found[i] == Part::train;
+    kept.seen_val += parts[i] == Part::val && *found[i] == Part::train;
+    kept.seen_test += parts[i] == Part::test && *found[i] == Part::train;
     kept.used_test += parts[i] == Part::test && *found[i] != Part::test;
   }
   return kept;

@@ -39,8 +39,8 @@ KnownImages read_known_images(const std::filesystem::path& file);
 data::ImageGroups groups_with(const std::vector<data::ImageContent>& contents, const KnownImages& known);
 
 struct KeptParts {
-  std::int64_t known = 0;      // images that are in the earlier run
-  std::int64_t seen = 0;       // of these, images of val or test that the earlier run was trained on
+  std::int64_t known = 0;                    // images that are in the earlier run
+  std::int64_t seen_val = 0, seen_test = 0;  // of these, images of val and of test that the earlier run was trained on
   std::int64_t used_test = 0;  // of these, images of test that the earlier run was trained on or has used for choices
 };
 

@@ -77,7 +77,7 @@ TEST(KeepParts, KnownByDigestOrAsNearDuplicate) {
   const KeptParts kept = keep_parts(now, known, groups, {true, true, true, true}, parts);
   EXPECT_THAT(parts, ElementsAre(Part::test, Part::val, Part::train, Part::val));
   EXPECT_EQ(kept.known, 3);
-  EXPECT_EQ(kept.seen, 0);
+  EXPECT_EQ(kept.seen_val + kept.seen_test, 0);
 }
 
 TEST(KeepParts, PartsThatWereNotChosenStay) {
@@ -86,7 +86,8 @@ TEST(KeepParts, PartsThatWereNotChosenStay) {
   const KeptParts kept = keep_parts({content(1), content(2)}, known, {}, {false, false}, parts);
   EXPECT_THAT(parts, ElementsAre(Part::test, Part::test));
   EXPECT_EQ(kept.known, 2);
-  EXPECT_EQ(kept.seen, 1) << "one of the images with this digest was a training image";
+  EXPECT_EQ(kept.seen_val, 0);
+  EXPECT_EQ(kept.seen_test, 1) << "one of the images with this digest was a training image";
 }
 
 TEST(EarlierRuns, TheirImagesAreKept) {
@@ -112,9 +113,11 @@ TEST(EarlierRuns, TestImagesThatTheyUsedAreCounted) {
   const KeptParts kept =
       keep_parts({content(1), content(2), content(3), content(4)}, known, {}, {false, false, false, false}, parts);
   EXPECT_EQ(kept.used_test, 2);
-  EXPECT_EQ(kept.seen, 1);
+  EXPECT_EQ(kept.seen_test, 1);
   parts = {Part::val};
-  EXPECT_EQ(keep_parts({content(1)}, known, {}, {false}, parts).used_test, 0) << "an image of val";
+  const KeptParts of_val = keep_parts({content(1)}, known, {}, {false}, parts);
+  EXPECT_EQ(of_val.used_test, 0) << "an image of val";
+  EXPECT_EQ(of_val.seen_val, 1);
 }
 
 TEST(UsedImages, AreThoseOfTrainAndVal) {

@@ -3,6 +3,7 @@
 import csv
 import json
 import random
+import shlex
 import shutil
 import signal
 
@@ -122,6 +123,18 @@ def test_the_end_says_what_the_validation_images_support(effnet, base, finished)
         rows = list(csv.DictReader(file))
     assert all(row["label_name"] == row["name"].split("/")[0] for row in rows)
     assert {row["predicted_name"] for row in rows} <= set(COLOURS)
+
+
+def test_a_checkpoint_has_no_calibration_but_its_run_has(effnet, base, finished):
+    image = base / "shapes" / "red" / "000.jpg"
+    result = effnet("predict", finished[0] / "checkpoints" / "best", image, "--min-score", "auto", "--quiet")
+    effnet.check_error(result, 2)
+    proposed = result.stderr.partition("the model of its run has one: effnet ")[2].strip().replace("IMAGE", str(image))
+    assert effnet(*shlex.split(proposed)).returncode == 0
+    # A model that was never calibrated gets the other hint.
+    result = effnet("predict", base / "tiny.safetensors", image, "--min-score", "auto", "--quiet")
+    effnet.check_error(result, 2)
+    assert "effnet finetune calibrates the models that it makes" in result.stderr
 
 
 def test_measuring_on_images_of_the_training_is_a_warning(effnet, base, finished):
@@ -306,12 +319,28 @@ def test_training_images_of_an_earlier_run_in_test(effnet, base, finished, tmp_p
     words = ["finetune", data, "--out", tmp_path / "run", option, finished[0], "--threads", 1, "--set", "train.epochs=1"]
     result = effnet(*words, "--json")
     assert result.returncode == 0, result.stderr
-    assert f"{len(trained[::6])} images of val and test {message}" in result.stderr
+    assert f"{len(trained[::6])} images of test {message}" in result.stderr
+    assert "--from RUN instead of --model" not in result.stderr, "which would not change the test part of DIR"
     assert json.loads(result.stdout)["split"]["used_test"] == len(trained[::6])
     again = effnet(*words, "--resume")
     assert "that no choice has seen" not in again.stdout and f"has used {len(trained[::6])} of them" in again.stdout
     # The new model knows all training images of the earlier run, also those that the new run does not have.
     assert effnet.json("eval", tmp_path / "run", base / "shapes")["used_images"] >= len(trained)
+
+
+def test_the_images_of_the_model_without_their_parts(effnet, base, finished, tmp_path):
+    """Only the training images of the run, in class folders: val and test are chosen from them, and --from would help."""
+    data = tmp_path / "data"
+    for name, part in split_of(finished[0]).items():
+        if part == "train":
+            (data / name).parent.mkdir(parents=True, exist_ok=True)
+            shutil.copy(base / "shapes" / name, data / name)
+    result = effnet("finetune", data, "--out", tmp_path / "run", "--model", finished[0], "--threads", 1, "--set", "train.epochs=1", "--json")
+    assert result.returncode == 0, result.stderr
+    split = json.loads(result.stdout)["split"]
+    assert split["used_test"] == split["test"] > 1 and split["val"] > 1
+    assert f"{split['val']} images of val and {split['test']} images of test were used to train" in result.stderr
+    assert "--from RUN instead of --model leaves the images of its run in their parts" in result.stderr
 
 
 def test_three_images_of_each_class(effnet, base, tmp_path):

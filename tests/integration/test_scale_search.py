@@ -193,6 +193,96 @@ def test_the_error_of_a_worker_keeps_its_exit_code(effnet, base, project, tmp_pa
         assert "the images are not there any more" in result.stderr and "hint: move them back" in result.stderr
 
 
+def test_commands_that_make_the_same_study_together(effnet, base, project, tmp_path):
+    """One of them makes it, the others continue it."""
+    study = tmp_path / "s.study"
+    commands = [start(effnet, arguments(base, project, study, "--workers", "0", "--json")) for _ in range(3)]
+    ends = [command.communicate(timeout=300) for command in commands]
+    assert [command.returncode for command in commands] == [0, 0, 0], ends
+    assert len({stdout for stdout, _ in ends}) == 1
+
+
+def test_a_study_has_its_own_base(effnet, base, project, by_one, tmp_path):
+    study = tmp_path / "copy.study"
+    shutil.copy(by_one["folder"] / "one.study", study)
+    result = effnet("scale", "search", "mobilenet_v2", "--study", study)
+    effnet.check_error(result, 2)
+    assert f"{study}: BASE: the study is for another network (got 'mobilenet_v2', expected 'small')" in result.stderr
+    proposed = result.stderr.partition("hint: effnet ")[2].partition(" continues it")[0]
+    result = effnet(*shlex.split(proposed))
+    assert result.returncode == 0, result.stderr
+    # The base came from a file, so that the command that is proposed uses the study.
+    proposed = result.stdout.partition("try: effnet ")[2].splitlines()[0].replace("FOLDER", str(tmp_path / "family"))
+    assert len(effnet.json(*shlex.split(proposed))["files"]) == 7
+    # Another network of the same name.
+    other = tmp_path / "other.toml"
+    other.write_text(ARCH.replace("channels = 32", "channels = 40"))
+    result = effnet("scale", "search", other, "--study", study)
+    effnet.check_error(result, 2)
+    assert "(got 'small', expected 'small' as it was when the study was made)" in result.stderr
+    result = effnet("scale", "search", "--study", tmp_path / "new.study", "--data", project / "data")
+    effnet.check_error(result, 2)
+    assert "BASE: missing" in result.stderr and not (tmp_path / "new.study").exists()
+
+
+def test_a_base_that_looks_like_an_option(effnet, base, project, by_one, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    shutil.copy(by_one["folder"] / "one.study", tmp_path / "-s.study")
+    shutil.copy(base, tmp_path / "-b.toml")
+    result = effnet("scale", "search", "--study=-s.study", "--", "-b.toml")
+    assert result.returncode == 0, result.stderr
+    proposed = result.stdout.partition("try: effnet ")[2].splitlines()[0]
+    assert "./-b.toml" in proposed and effnet(*shlex.split(proposed)).returncode == 0
+
+
+def test_images_that_vanish_fail_no_trial(effnet, base, project, tmp_path):
+    """They are the same for all candidates, so the worker stops, the trials wait, and the same command continues."""
+    data, study = tmp_path / "data", tmp_path / "s.study"
+    shutil.copytree(project / "data", data)
+    command = arguments(base, project, study, "--data", data, "--epochs", "2,3", "--workers", "2")
+    process = start(effnet, command)
+
+    def states():
+        with sqlite3.connect(study) as database:
+            return [row[0] for row in database.execute("SELECT state FROM effnet_trials")]
+
+    wait_for(lambda: study.exists() and "done" in states(), process)
+    data.rename(tmp_path / "moved")
+    stderr = process.communicate(timeout=300)[1]
+    if process.returncode != 0:  # 0: the search had ended
+        assert process.returncode == 3, stderr
+        assert "failed" not in states() and "running" not in states() and "waiting" in states()
+    (tmp_path / "moved").rename(data)
+    document = effnet.json(*command)
+    assert document["complete"] and {trial["state"] for trial in document["trials"]} == {"done"}
+
+
+@pytest.mark.parametrize("workers", ["1", "2"])
+def test_a_study_that_is_moved_during_the_search(effnet, base, project, tmp_path, workers):
+    study = tmp_path / "s.study"
+    process = start(effnet, arguments(base, project, study, "--epochs", "20,50", "--workers", workers))
+
+    def is_running():
+        with sqlite3.connect(study) as database:
+            return database.execute("SELECT count(*) FROM effnet_trials WHERE state = 'running'").fetchone()[0] == int(workers)
+
+    wait_for(lambda: study.exists() and is_running(), process)
+    study.rename(tmp_path / "moved.study")
+    stderr = process.communicate(timeout=300)[1]
+    assert process.returncode == 4 and "the file was deleted while this process used it" in stderr, stderr
+
+
+def test_a_search_without_a_success(effnet, base, project, tmp_path):
+    study = tmp_path / "s.study"
+    command = arguments(base, project, study, "--seeds", 1, "--workers", "1", "--set", "optimizer.lr=10000",
+                        "--set", "optimizer.weight_decay=10", "--epochs", "50", "--set", "schedule.warmup_epochs=0")
+    for _ in range(2):  # the second one only shows the study
+        result = effnet(*command)
+        assert result.returncode == 3 and result.stderr.splitlines()[-2].startswith("effnet: error: "), result.stderr
+        assert "no trial has succeeded" in result.stderr and "diverged" in result.stderr
+        assert "not complete" not in result.stdout
+
+
 def test_a_new_study_says_what_waits_and_how_to_continue(effnet, base, project, by_one, tmp_path):
     study = tmp_path / "s.study"
     result = effnet(*arguments(base, project, study, "--workers", "0"))
@@ -212,7 +302,7 @@ def test_a_new_study_says_what_waits_and_how_to_continue(effnet, base, project, 
     (["--keep", "0"], 2, "keep"),
     (["--cost", "money"], 2, "unknown cost"),
     (["--timeout", "0"], 2, "--timeout"),
-    (["--tolerance", "0.001", "--step", "1"], 3, "no coefficients scale small by 2"),
+    (["--tolerance", "0.001", "--step", "1"], 3, "no coefficients of the grid scale small by 2"),
     (["--data", "/nonexistent"], 3, "/nonexistent"),
 ])
 def test_wrong_options(effnet, base, project, tmp_path, more, code, message):
@@ -233,7 +323,7 @@ def test_a_study_of_other_settings(effnet, base, project, by_one, tmp_path):
     # effnet search does not continue it, and says what does.
     result = effnet("search", "show", study)
     effnet.check_error(result, 3)
-    assert "another search" in result.stderr and f"hint: effnet scale search BASE --study {study} continues it; with --workers 0 it only shows it" in result.stderr
+    assert "another search" in result.stderr and f"hint: effnet scale search --study {study} continues it; with --workers 0 it only shows it" in result.stderr
 
 
 def test_a_study_of_an_earlier_version(effnet, base, project, by_one, tmp_path):

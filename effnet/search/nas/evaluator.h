@@ -36,8 +36,7 @@ class Evaluator {
  public:
   virtual ~Evaluator() = default;
   // The quality of the network with this budget. `trial`: for its seed, and for the names of files. Throws
-  // Error(interrupted) after a signal and Error(environment) if the machine cannot go on; any other Error makes the
-  // trial fail.
+  // CandidateError if the network cannot be evaluated; see Evaluate in study/worker.h.
   virtual Quality evaluate(const arch::ArchSpec& spec, const Point& point, const Trial& trial) = 0;
 };
 

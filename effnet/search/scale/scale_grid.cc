@@ -51,9 +51,8 @@ std::vector<GridPoint> scale_grid(const arch::ArchSpec& base, const arch::Cost& 
     for (const double beta : values(options.step, std::sqrt(most))) {
       for (const double gamma : values(options.step, std::sqrt(most))) {
         GridPoint point{.coefficients = {alpha, beta, gamma}, .spec = {}, .factor = 1};
-        // Rounding changes the cost by less than a factor of 1.5 in networks of practical size.
         const double wanted = point.coefficients.constraint() / options.factor;
-        if (wanted < 1 / 1.5 || wanted > 1.5) continue;
+        if (wanted < 1 / kGridSpread || wanted > kGridSpread) continue;
         point.spec = arch::scaled_by(base, 1, {.coefficients = point.coefficients}).spec;
         point.factor = cost(point.spec) / base_cost;
         if (!nearest || departure(point.factor) < departure(nearest->factor)) nearest = point;
@@ -65,9 +64,15 @@ std::vector<GridPoint> scale_grid(const arch::ArchSpec& base, const arch::Cost& 
     }
   }
   if (different.empty()) {
-    throw input_error("no coefficients scale {} by {:g} within {:g} % (nearest: {}, which gives {:.3f})", base.name,
-                      options.factor, 100 * options.tolerance, candidate_text(nearest->coefficients), nearest->factor)
-        .with_hint("a smaller --step or a larger --tolerance gives more candidates");
+    const std::string tried =
+        fmt::format("alpha up to {:.4g}, beta and gamma up to {:.4g}, alpha*beta^2*gamma^2 from {:.4g} to {:.4g}", most,
+                    std::sqrt(most), options.factor / kGridSpread, options.factor * kGridSpread);
+    const std::string found =
+        nearest ? fmt::format("nearest: {}, which gives {:.3f}", candidate_text(nearest->coefficients), nearest->factor)
+                : "no point is in this range";
+    throw input_error("no coefficients of the grid scale {} by {:g} within {:g} % (tried {}; {})", base.name,
+                      options.factor, 100 * options.tolerance, tried, found)
+        .with_hint("a smaller --step or a larger --tolerance gives more candidates, a smaller --factor nearer ones");
   }
   std::vector<GridPoint> points;
   points.reserve(different.size());

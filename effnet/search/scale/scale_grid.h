@@ -16,6 +16,11 @@ struct GridOptions {
   double tolerance = 0.1;  // of the factor, relative: 0.1 accepts 1.8 to 2.2
 };
 
+// The grid has the points with alpha up to factor * (1 + tolerance), beta and gamma up to the square root of that, and
+// alpha * beta^2 * gamma^2 within this factor of `factor`: rounding, and layers whose cost grows less, change the cost
+// of a network of practical size by less than that.
+inline constexpr double kGridSpread = 1.5;
+
 // One candidate: the coefficients, and the network that they make of the base with phi = 1.
 struct GridPoint {
   arch::Coefficients coefficients;
@@ -28,7 +33,7 @@ struct GridPoint {
 // networks of very different cost cannot be compared. If several points give the same network, the one whose
 // alpha * beta^2 * gamma^2 is nearest to `factor` stays. Sorted by alpha, beta, gamma.
 // Throws Error(usage) for an option that is out of range or a base that cannot be scaled, and Error(input) if no point
-// fits; the message has the nearest one.
+// fits; the message has what was tried, and the nearest point of it.
 std::vector<GridPoint> scale_grid(const arch::ArchSpec& base, const arch::Cost& cost, const GridOptions& options);
 
 // "alpha=1.2 beta=1.1 gamma=1.15": the text of a trial's candidate. Reads back exactly.

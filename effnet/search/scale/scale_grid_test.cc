@@ -62,6 +62,27 @@ TEST(ScaleGrid, SaysWhichPointIsNearestIfNoneFits) {
   }
 }
 
+// The message is true only for the points that were tried. A cost that grows with the width alone, and linearly, needs
+// alpha * beta^2 * gamma^2 = 25 for a factor of 5.
+TEST(ScaleGrid, SaysWhatWasTriedIfNoneFits) {
+  const arch::Cost linear = [](const arch::ArchSpec& spec) { return static_cast<double>(spec.stages[0].channels); };
+  const auto refusal = [&](const GridOptions& options) -> std::string {
+    try {
+      scale_grid(b0(), linear, options);
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::input);
+      return error.what();
+    }
+    return "no error";
+  };
+  EXPECT_THAT(
+      refusal({.step = 0.8, .factor = 5, .tolerance = 0.25}),
+      HasSubstr("within 25 % (tried alpha up to 6.25, beta and gamma up to 2.5, alpha*beta^2*gamma^2 from 3.333 "
+                "to 7.5; nearest: alpha="));
+  // The only point is 1, 1, 1, whose product is below 1.6 / 1.5.
+  EXPECT_THAT(refusal({.step = 1, .factor = 1.6, .tolerance = 0.1}), HasSubstr("; no point is in this range)"));
+}
+
 TEST(ScaleGrid, RefusesWrongOptions) {
   EXPECT_THROW(scale_grid(b0(), toy_cost, {.step = 0}), Error);
   EXPECT_THROW(scale_grid(b0(), toy_cost, {.step = std::nan("")}), Error);

@@ -105,7 +105,11 @@ ScaleSearchResult result_of(const ScaleSearch& search, const std::vector<Trial>&
                                             : result.failed);
   }
   const std::int64_t rounds = trials.empty() ? 0 : trials.back().generation + 1;
-  result.complete = rounds == std::ssize(search.epochs) && result.waiting + result.running == 0;
+  // If all trials of a round have failed, no candidate goes on, and the search ends with this round.
+  const bool last_round = rounds == std::ssize(search.epochs) || std::ranges::all_of(trials, [&](const Trial& trial) {
+                            return trial.generation != rounds - 1 || trial.state == TrialState::failed;
+                          });
+  result.complete = rounds > 0 && last_round && result.waiting + result.running == 0;
   std::map<std::string, bool> listed;
   for (std::int64_t round = rounds - 1; round >= 0; --round) {
     for (const Scored& scored : scores_of_round(halving, trials, round)) {

@@ -56,9 +56,9 @@ struct ScaleRow {  // one candidate in the last round that it took part in
 struct ScaleSearchResult {
   std::vector<ScaleRow> rows;                                   // later rounds first, then by mean score
   std::int64_t waiting = 0, running = 0, done = 0, failed = 0;  // trials
-  bool complete = false;                                        // all rounds have ended
-  std::vector<ScaleRow> pareto;                                 // of the last round: no other row is better and cheaper
-  std::optional<arch::Coefficients> best;                       // of rows.front(); empty before the first trial is done
+  bool complete = false;                   // all rounds have ended, or all trials of one have failed
+  std::vector<ScaleRow> pareto;            // of the last round: no other row is better and cheaper
+  std::optional<arch::Coefficients> best;  // of rows.front(); empty before the first trial is done
   std::optional<ResponseSurface> surface;  // of the first round, in which all candidates are; empty if too few are done
 };
 // Throws Error(input) with `source` and the trial for a trial of an unknown candidate.

@@ -127,6 +127,23 @@ TEST(ScaleSearch, AnUnfinishedStudyHasAResultToo) {
   EXPECT_EQ(result.rows.size(), 8U);
 }
 
+TEST(ScaleSearch, IsCompleteIfAllTrialsOfARoundHaveFailed) {
+  const ScaleSearch search = small_search();
+  std::vector<Trial> trials = all_trials(search);
+  for (Trial& trial : trials) {
+    if (trial.generation == 1) trial.state = TrialState::failed;
+  }
+  EXPECT_TRUE(result_of(search, trials, "study").complete);
+  trials.resize(16);  // the first round
+  EXPECT_FALSE(result_of(search, trials, "study").complete);
+  for (Trial& trial : trials) trial.state = TrialState::failed;
+  EXPECT_TRUE(next_round(halving_of(search), trials).empty());
+  EXPECT_TRUE(result_of(search, trials, "study").complete);
+  trials[5].state = TrialState::waiting;
+  EXPECT_FALSE(result_of(search, trials, "study").complete);
+  EXPECT_FALSE(result_of(search, {}, "study").complete);
+}
+
 TEST(ScaleSearch, AnUnknownCandidateNamesStudyAndTrial) {
   const ScaleSearch search = small_search();
   for (const char* text : {"alpha=9 beta=9 gamma=9", "x"}) {

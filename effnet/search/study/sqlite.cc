@@ -276,7 +276,7 @@ class Sqlite final : public Database {
         .with_hint(
             fmt::format("if the file was moved, put it back beside its log {}; before another copy is put there, move "
                         "the log and {} away, since SQLite would apply them to the copy. Then start the command again",
-                        in_shell(log_path_), in_shell(index_path())));
+                        path_in_shell(log_path_), path_in_shell(index_path())));
   }
 
   // Throws the error of an SQLite result code.
@@ -334,14 +334,14 @@ bool path_exists(const std::string& path) {
 void check_nothing_beside(const std::string& file) {
   std::vector<std::string> found;
   for (const char* suffix : kBeside) {
-    if (path_exists(file + suffix)) found.push_back(in_shell(file + suffix));
+    if (path_exists(file + suffix)) found.push_back(path_in_shell(file + suffix));
   }
   if (found.empty()) return;
   if (path_exists(file)) throw exists_error(file);  // another process has made the study meanwhile, and uses it
   throw usage_error("{}: files of an earlier study are beside it (got {}, expected none)", file, fmt::join(found, ", "))
       .with_hint(fmt::format("they may have its last results: use another name for the new study, put the earlier one "
                              "back to {} to continue it, or give these files up: rm {}",
-                             in_shell(file), fmt::join(found, " ")));
+                             path_in_shell(file), fmt::join(found, " ")));
 }
 
 // SQLite takes an empty file for a new database, and removes the log beside it.
@@ -355,7 +355,7 @@ void check_not_emptied(const std::string& file) {
                     state->bytes, log)
       .with_hint(fmt::format("the log has only the last changes of the study that was here: move it away (mv {0} "
                              "{0}.old), then put a copy of the study there; without a copy the study is lost",
-                             in_shell(log)));
+                             path_in_shell(log)));
 }
 
 }  // namespace

@@ -21,7 +21,7 @@ struct Maker {
 };
 constexpr std::array<Maker, 2> kMakers{
     {{"nas", "effnet search", "effnet search run", "effnet search show shows it"},
-     {"scale", "effnet scale search", "effnet scale search BASE --study", "with --workers 0 it only shows it"}}};
+     {"scale", "effnet scale search", "effnet scale search --study", "with --workers 0 it only shows it"}}};
 
 // A study of the kind `found` was opened as one of `kind`.
 Error other_kind(std::string_view study, std::string_view found, std::string_view kind) {
@@ -33,7 +33,7 @@ Error other_kind(std::string_view study, std::string_view found, std::string_vie
       input_error("{}: a study of another search (got {}, expected {})", study, text(found), text(kind));
   if (maker(found) == kMakers.end()) return error;
   return error.with_hint(
-      fmt::format("{} {} continues it; {}", maker(found)->continues, in_shell(study), maker(found)->shows));
+      fmt::format("{} {} continues it; {}", maker(found)->continues, path_in_shell(study), maker(found)->shows));
 }
 
 // A database without the tables of a study. SQLite takes an empty file for an empty database.
@@ -43,7 +43,7 @@ Error no_study(const Database& database) {
   const bool empty = !server && std::filesystem::file_size(database.where(), failed) == 0;
   return input_error("{}: not a study (got {}, expected one that effnet has made)", database.name(),
                      empty ? "an empty file" : "a database without trials")
-      .with_hint(server ? fmt::format("effnet search run {} makes a study there", in_shell(database.name()))
+      .with_hint(server ? fmt::format("effnet search run {} makes a study there", path_in_shell(database.name()))
                         : std::string("give the study another name"));
 }
 
@@ -215,6 +215,14 @@ bool Study::exists(const std::string& where) { return database_exists(where, kSt
 
 void Study::create(const std::string& where, std::string_view kind, std::string_view settings) {
   create_database(where, [&](Database& database) { make_tables(database, kind, settings); });
+}
+
+void Study::create_if_missing(const std::string& where, std::string_view kind, std::string_view settings) {
+  try {
+    create(where, kind, settings);
+  } catch (const Error&) {
+    if (!exists(where)) throw;
+  }
 }
 
 Study::Study(const std::string& where, std::string_view kind, const WaitOptions& waiting, Access access)

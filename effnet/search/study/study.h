@@ -87,6 +87,9 @@ class Study {
   // the search's settings, which every worker reads. Throws Error(usage) if it exists, Error(environment) if it cannot
   // be written.
   static void create(const std::string& where, std::string_view kind, std::string_view settings);
+  // As create(). If another process makes a study at this place meanwhile, it stays as it is: the caller opens it and
+  // compares the settings.
+  static void create_if_missing(const std::string& where, std::string_view kind, std::string_view settings);
 
   // Throws Error(input) if there is no study, a damaged one, or one of another version or kind, and Error(environment)
   // if it cannot be opened for this access. A study that is opened for reading cannot be changed.

@@ -80,7 +80,7 @@ Search search_with(const std::string& file, Loss loss) {
   options.sleep = [](double) { FAIL() << "there is always something to do"; };
   const Evaluate evaluate = [&](const Trial& trial) -> Evaluation {
     ++search.evaluations;
-    if (trial.what.candidate == "b" && trial.generation == 1) throw input_error("fails");
+    if (trial.what.candidate == "b" && trial.generation == 1) throw CandidateError("fails");
     return {static_cast<double>(trial.what.seed) + 0.5, "{}"};
   };
   const WorkerResult result = work(study, "toy", plan, evaluate, options);

@@ -328,7 +328,7 @@ TEST_P(StudyTest, NamesTheCommandOfAnotherSearch) {
   };
   const Error scale = error_of("scale", "nas");
   EXPECT_THAT(scale.what(), HasSubstr("(got one of effnet scale search, expected one of effnet search)"));
-  EXPECT_THAT(scale.hint(), testing::StartsWith("effnet scale search BASE --study "));
+  EXPECT_THAT(scale.hint(), testing::StartsWith("effnet scale search --study "));
   const Error nas = error_of("nas", "scale");
   EXPECT_THAT(nas.what(), HasSubstr("(got one of effnet search, expected one of effnet scale search)"));
   EXPECT_THAT(nas.hint(), testing::StartsWith("effnet search run "));

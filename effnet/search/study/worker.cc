@@ -89,17 +89,15 @@ void run_trial(Study& study, Heart& heart, Trial trial, const Evaluate& evaluate
   try {
     evaluation = evaluate(trial);
     if (!std::isfinite(evaluation.score)) error = fmt::format("the score is {}", evaluation.score);
-  } catch (const Error& failure) {
-    // After a signal, or if the machine cannot go on (a full disk), the trial is not at fault.
-    if (failure.code() == ErrorCode::interrupted || failure.code() == ErrorCode::environment) {
-      const DeferInterrupts defer;  // the signal must not end this too
-      study.release(trial.id, options.name);
-      // The hint of a training would be for the command `effnet train`.
-      if (failure.code() == ErrorCode::interrupted)
-        throw Error(ErrorCode::interrupted, failure.what(), "the same command continues the search");
-      throw;
-    }
+  } catch (const CandidateError& failure) {
     error = failure.what();
+  } catch (const Error& failure) {
+    const DeferInterrupts defer;  // the signal must not end this too
+    study.release(trial.id, options.name);
+    // The hint of a training would be for the command `effnet train`.
+    if (failure.code() == ErrorCode::interrupted)
+      throw Error(ErrorCode::interrupted, failure.what(), "the same command continues the search");
+    throw;
   }
   trial.ended_s = options.now();
   trial.state = error.empty() ? TrialState::done : TrialState::failed;

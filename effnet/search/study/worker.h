@@ -8,6 +8,7 @@
 #include <string_view>
 #include <vector>
 
+#include "effnet/base/error.h"
 #include "effnet/search/study/study.h"
 
 namespace effnet::search {
@@ -17,9 +18,15 @@ struct Evaluation {
   std::string details;  // JSON, for reports
 };
 
-// Evaluates one candidate. The same trial gives the same result on every machine of the same kind. Throws
-// Error(interrupted) after a signal and Error(environment) if the machine cannot go on (a full disk): the worker then
-// gives the trial back and ends with this error. Any other Error makes the trial fail, with its message.
+// The candidate itself cannot be evaluated, on any machine: its training diverges, or its network cannot be built.
+class CandidateError : public Error {
+ public:
+  explicit CandidateError(const std::string& what) : Error(ErrorCode::input, what) {}
+};
+
+// Evaluates one candidate. The same trial gives the same result on every machine of the same kind. A CandidateError
+// makes the trial fail, with its message. Any other Error is not the candidate's fault and would meet the others too: a
+// signal, a full disk, images that cannot be read. The worker then gives the trial back and ends with this error.
 using Evaluate = std::function<Evaluation(const Trial&)>;
 
 // What a plan returns.
@@ -51,10 +58,10 @@ struct WorkerResult {
 
 std::string worker_name();  // host, process, and a random number
 
-// Works until the search has ended, or the worker has evaluated `most_trials` trials. Throws Error(interrupted) after a
-// signal; the trial then waits again. If the connection to a server is lost during an evaluation, the evaluation goes
-// on and its result is stored when the server is back (see WaitOptions). Heartbeats come from a thread with a
-// connection of its own.
+// Works until the search has ended, or the worker has evaluated `most_trials` trials. Throws what `evaluate` throws,
+// except a CandidateError; the trial then waits again. If the connection to a server is lost during an evaluation, the
+// evaluation goes on and its result is stored when the server is back (see WaitOptions). Heartbeats come from a thread
+// with a connection of its own.
 WorkerResult work(Study& study, std::string_view kind, const Plan& plan, const Evaluate& evaluate,
                   const WorkerOptions& options);
 

@@ -121,12 +121,12 @@ TEST_P(WorkerTest, DyingWorkersChangeNothing) {
   EXPECT_NEAR(sum, expected, 1e-9);
 }
 
-// A signal, and a machine that cannot go on, such as one whose disk is full.
+// A signal, a machine whose disk is full, and images that cannot be read: none of them is the candidate's fault.
 TEST_P(WorkerTest, AWorkerThatMustStopGivesTheTrialBack) {
   Study study = open();
-  for (const ErrorCode code : {ErrorCode::interrupted, ErrorCode::environment}) {
+  for (const ErrorCode code : {ErrorCode::interrupted, ErrorCode::environment, ErrorCode::input, ErrorCode::usage}) {
     const Evaluate stopped = [&](const Trial&) -> Evaluation { throw Error(code, "stop"); };
-    EXPECT_THROW(work(study, "toy", plan_of(nine()), stopped, options("a")), Error);
+    EXPECT_EQ(failure(code, [&] { work(study, "toy", plan_of(nine()), stopped, options("a")); }), "stop");
     EXPECT_EQ(study.trials()[0].state, TrialState::waiting);
     EXPECT_EQ(study.trials()[0].attempts, 0);
   }
@@ -150,7 +150,7 @@ TEST_P(WorkerTest, AFailedTrialEndsAsTheWorst) {
   const WorkerResult result = work(
       study, "toy", plan_of(halving),
       [](const Trial& trial) -> Evaluation {
-        if (trial.what.candidate == "c8" && trial.what.seed == 8) throw input_error("loss is not finite");
+        if (trial.what.candidate == "c8" && trial.what.seed == 8) throw CandidateError("loss is not finite");
         if (trial.what.candidate == "c7") return {std::nan(""), ""};
         return by_score(trial);
       },
@@ -218,7 +218,7 @@ TEST_P(WorkerTest, EndsAfterTheMostTrials) {
   WorkerOptions own = options("a");
   own.most_trials = 5;
   const Evaluate evaluate = [](const Trial& trial) -> Evaluation {
-    if (trial.id == 2) throw input_error("no memory");
+    if (trial.id == 2) throw CandidateError("no memory");
     return by_score(trial);
   };
   const WorkerResult result = work(study, "toy", plan_of(nine()), evaluate, own);

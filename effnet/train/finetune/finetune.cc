@@ -295,9 +295,9 @@ void Finetune::run_trial() {
   if (keeps_probe) {
     warn(fmt::format(
         "the fine-tuned network is less accurate than the linear probe on the validation images (got {:.1f} "
-        "%, expected at least {:.1f} %): the linear probe is the result. More time or a lower optimizer.lr "
-        "may help",
-        summary.best_top1, *record_.probe->val_top1));
+        "%, expected at least {:.1f} %): the linear probe is the result. {} or a lower optimizer.lr may help",
+        summary.best_top1, *record_.probe->val_top1,
+        has_length() ? "A larger train.epochs" : "A longer --time-budget"));
     return store();
   }
   record_.final_epochs = summary.epochs;

@@ -78,24 +78,35 @@ void split_chosen(const data::AllImages& all, const std::vector<data::ImageConte
   notes.insert(notes.end(), split.notes.begin(), split.notes.end());
 }
 
+// "1 image of val and 30 images of test"; only the parts with an image. At least one has one.
+std::string val_and_test(std::int64_t val, std::int64_t test) {
+  std::string text = val > 0 ? count_of(val, "image") + " of val" : "";
+  if (test > 0) text += fmt::format("{}{} of test", text.empty() ? "" : " and ", count_of(test, "image"));
+  return text;
+}
+
 void warn_of_kept(const transfer::KeptParts& kept, std::int64_t images, std::vector<std::string>& warnings) {
   if (kept.known == 0) {
     warnings.push_back(fmt::format(
         "none of the {} images is in the run of --from: all are new, and only its network is used", images));
   }
-  if (kept.seen > 0) {
+  if (const std::int64_t seen = kept.seen_val + kept.seen_test; seen > 0) {
     warnings.push_back(fmt::format(
-        "{} of val and test {} training {} of the run of --from or of a run before it: the accuracy may be too high",
-        count_of(kept.seen, "image"), kept.seen == 1 ? "was a" : "were", kept.seen == 1 ? "image" : "images"));
+        "{} {} training {} of the run of --from or of a run before it: the accuracy may be too high",
+        val_and_test(kept.seen_val, kept.seen_test), seen == 1 ? "was a" : "were", seen == 1 ? "image" : "images"));
   }
 }
 
-void warn_of_used(const transfer::KeptParts& kept, const std::string& model, std::vector<std::string>& warnings) {
-  if (kept.seen == 0) return;
-  warnings.push_back(
-      fmt::format("{} of val and test {} used to train {} or to choose its settings: the accuracy may be too high. "
-                  "--from RUN instead of --model leaves the images of its run in their parts",
-                  count_of(kept.seen, "image"), kept.seen == 1 ? "was" : "were", model));
+// `has_test`: the images have a test part of their own, which --from would not change either.
+void warn_of_used(const transfer::KeptParts& kept, const std::string& model, bool has_test,
+                  std::vector<std::string>& warnings) {
+  const std::int64_t used = kept.seen_val + kept.used_test;
+  if (used == 0) return;
+  warnings.push_back(fmt::format("{} {} used to train {} or to choose its settings: the accuracy may be too high{}",
+                                 val_and_test(kept.seen_val, kept.used_test), used == 1 ? "was" : "were", model,
+                                 has_test ? ""
+                                          : ". --from RUN instead of --model leaves the images of its run in their "
+                                            "parts"));
 }
 
 // "2 ('rose', 'tulip')", or "none".
@@ -144,7 +155,7 @@ std::vector<Part> choose_parts(const FinetuneOptions& options, const data::AllIm
   const transfer::KeptParts kept = transfer::keep_parts(contents, known, groups, chosen, parts);
   record.split->used_test = kept.used_test;
   if (options.from.empty()) {
-    warn_of_used(kept, options.model, record.warnings);
+    warn_of_used(kept, options.model, existing.has_test, record.warnings);
   } else {
     log_changes(options, *all.set, kept.known);
     warn_of_kept(kept, all.set->size(), record.warnings);
@@ -285,13 +296,13 @@ SplitImages split_data(const FinetuneOptions& options, ThreadPool& pool, report:
 SplitImages reopen_data(const FinetuneOptions& options) {
   const data::AllImages all = data::open_all({options.data, options.labels});
   const auto refuse = [&](std::int64_t index) -> Part {
-    const std::string run = in_shell(options.out.string());
+    const std::string run = path_in_shell(options.out.string());
     throw input_error("--resume: an image was added after the command began (got {}, expected only images of {})",
                       in_quotes(all.set->name(index)), (options.out / "split.csv").string())
         .with_hint(
             fmt::format("use --from {}: effnet finetune {} --from {} --out {} continues from a finished run with "
                         "the added images; an unfinished run needs the images that it began with",
-                        run, in_shell(options.data.string()), run, in_shell(options.out.string() + "-2")));
+                        run, path_in_shell(options.data.string()), run, path_in_shell(options.out.string() + "-2")));
   };
   return {.all = all.set, .parts = data::read_split_file(options.out / "split.csv", *all.set, refuse)};
 }

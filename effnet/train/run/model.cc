@@ -2,6 +2,7 @@
 
 #include "effnet/base/error.h"
 #include "effnet/base/preprocessing_rules.h"
+#include "effnet/base/text.h"
 #include "effnet/formats/find_model.h"
 #include "effnet/formats/import.h"
 #include "effnet/formats/labels.h"
@@ -40,8 +41,9 @@ formats::Model read_init(const std::string& file, const arch::ArchSpec& arch, st
     if (error.code() != ErrorCode::usage) throw;
     // A usage error: the file fits two sources, and only `effnet import --source` can decide.
     throw input_error("{}: {}", file, error.what())
-        .with_hint(fmt::format(
-            "run effnet import {} --source ... -o init.safetensors, then use model.init=init.safetensors", file));
+        .with_hint(
+            fmt::format("run effnet import {} --source ... -o init.safetensors, then use model.init=init.safetensors",
+                        path_in_shell(file)));
   }
 }
 

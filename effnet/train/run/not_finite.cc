@@ -22,7 +22,8 @@ tensor::Tensor integers(const std::vector<std::int64_t>& values) {
 
 }  // namespace
 
-Error with_batch_saved(const Error& error, const data::Batch& batch, Size resolution, const fs::path& run, int rank) {
+NotFinite with_batch_saved(const NotFinite& error, const data::Batch& batch, Size resolution, const fs::path& run,
+                           int rank) {
   const fs::path file = run / (rank == 0 ? "not_finite.safetensors" : fmt::format("not_finite.{}.safetensors", rank));
   tensor::Weights weights;
   weights.tensors["images"] = tensor::make_tensor({batch.n(), resolution.h, resolution.w, 3}, batch.images);
@@ -38,10 +39,10 @@ Error with_batch_saved(const Error& error, const data::Batch& batch, Size resolu
   try {
     formats::write_safetensors(file, weights);
   } catch (const Error& unwritable) {
-    return Error(error.code(), fmt::format("{} (the batch could not be saved: {})", error.what(), unwritable.what()),
-                 error.hint());
+    return NotFinite(fmt::format("{} (the batch could not be saved: {})", error.what(), unwritable.what()),
+                     error.hint());
   }
-  return Error(error.code(), fmt::format("{}; the batch is saved in {}", error.what(), file.string()), error.hint());
+  return NotFinite(fmt::format("{}; the batch is saved in {}", error.what(), file.string()), error.hint());
 }
 
 void require_finite(const Validation& validation, Size resolution, const fs::path& run, int rank, std::int64_t epoch,

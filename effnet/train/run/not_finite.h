@@ -12,8 +12,8 @@ namespace effnet::train {
 // Writes the batch to RUN/not_finite.safetensors and returns the error with the name of the file added. On ranks above
 // 0 the file is not_finite.RANK.safetensors. Tensors: `images` (n, h, w, 3), `labels`, `indices` in the dataset; with
 // mixup or CutMix also `labels_b` and `lambda`. Metadata: epoch and batch, counted from 1, and the error.
-Error with_batch_saved(const Error& error, const data::Batch& batch, Size resolution, const std::filesystem::path& run,
-                       int rank);
+NotFinite with_batch_saved(const NotFinite& error, const data::Batch& batch, Size resolution,
+                           const std::filesystem::path& run, int rank);
 
 // Throws NotFinite if the logits of a validation image are not finite. `epoch`, `step`: the number of epochs and of
 // steps done.
