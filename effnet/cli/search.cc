@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "effnet/base/file.h"
+#include "effnet/base/text.h"
 #include "effnet/cli/arguments.h"
 #include "effnet/cli/program.h"
 #include "effnet/cli/search_export.h"
@@ -68,6 +69,10 @@ search::Space load_space(const std::string& name_or_file) {
 
 void check_not_study(std::string_view flag, const std::string& file, const std::string& study) {
   for (const std::string& one : search::sqlite_files(study)) check_not_input(flag, file, one);
+  if (search::is_sqlite_file(file)) {
+    throw usage_error("{}: a study is never overwritten (got {}, expected another file)", flag, in_quotes(file))
+        .with_hint("choose another name for the output");
+  }
 }
 
 Body declare_search_with(CLI::App& command, const Globals& globals, const SearchProgram& program) {

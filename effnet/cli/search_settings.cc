@@ -186,6 +186,18 @@ void set_names(const SearchSettings& o, bool is_new, NasSearch& search) {
   }
 }
 
+// The default target. A latency table that was measured for another space, or by an earlier version of effnet, can lack
+// parts of a base that is no network of the space.
+double cost_of_base(const NasSearch& search) {
+  try {
+    return search::cost_of(search, search.space.base);
+  } catch (const Error& error) {
+    throw error.in("--target is missing, and its default is the latency of the space's base")
+        .with_hint(
+            "give --target, such as 12ms, or measure a table of this space: effnet search latency SPACE -o TABLE.json");
+  }
+}
+
 void set_objective(const SearchSettings& o, NasSearch& search) {
   search::Objective& objective = search.objective;
   if (!o.latency_table.empty())
@@ -196,7 +208,7 @@ void set_objective(const SearchSettings& o, NasSearch& search) {
   }
   if (o.weight) objective.weight = *o.weight;
   if (!o.target.empty()) objective.target = parse_cost("--target", o.target, objective.cost);
-  if (objective.target == 0) objective.target = search::cost_of(search, search.space.base);
+  if (objective.target == 0) objective.target = cost_of_base(search);
 }
 
 void set_controller(const SearchSettings& o, NasSearch& search) {

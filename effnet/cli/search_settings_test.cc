@@ -1,4 +1,6 @@
 // effnet search: its options and what they set.
+#include <gmock/gmock.h>
+
 #include <filesystem>
 
 #include "effnet/base/text.h"
@@ -214,6 +216,19 @@ TEST_F(SearchCommand, TheFirstDifferentSettingIsNamed) {
             "2 --evaluator: the study has another one (got zerocost, expected toy)");
   EXPECT_EQ(differs([](SearchSettings& s) { s.space = "cifar"; }),
             "2 --space: the study has another one (got cifar, expected tiny)");
+}
+
+TEST_F(SearchCommand, TheDefaultTargetIsMissingWhereTheTableLacksTheBase) {
+  const search::Space tiny = load_space(space());
+  const std::vector<search::TimedNetwork> one{{search::network_of(tiny, {1, 1, 2}), 2.5}};  // k5 e4 / c32
+  SearchSettings o = toy();
+  o.cost = "latency";
+  o.latency_table = in_folder("table.json");
+  write_text(o.latency_table, search::to_text(search::fit_latency(one, {})));
+  EXPECT_THAT(refused(o),
+              testing::StartsWith("3 --target is missing, and its default is the latency of the space's base: tiny: "));
+  o.target = "2ms";
+  EXPECT_EQ(refused(o), "");
 }
 
 // Every setting that an option can change has a row in the table of options: no message has a path of the JSON.

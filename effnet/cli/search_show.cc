@@ -117,6 +117,7 @@ Body declare_search_show(CLI::App& command, const Globals& globals) {
   declare_options(command, *o);
   return [o, &globals](Output& out) {
     check_no_stdout("--report", o->page);
+    check_extension("--report", o->page, ".html");
     for (const std::string& study : {o->study, o->against}) check_not_study("--report", o->page, study);
     const SearchReport report = o->live ? watch(*o, !globals.json, out) : search_report(*o);
     if (!o->page.empty()) write_text(o->page, search_page(report));
