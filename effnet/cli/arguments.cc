@@ -256,17 +256,23 @@ void check_extension(std::string_view flag, const std::string& file, std::string
       .with_hint(why);
 }
 
+bool is_arch_file(std::string_view text, std::string_view source) {
+  try {
+    graph::parse_arch(text, source);
+    return true;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
 void check_arch_output(std::string_view flag, const std::string& file) {
   check_extension(flag, file, ".toml", kArchFileName);
   std::error_code failed;
   if (!fs::is_regular_file(file, failed) || fs::is_empty(file, failed)) return;
-  try {
-    graph::parse_arch(read_text(file), file);
-  } catch (const Error&) {
-    throw usage_error("{}: the file that is there is no arch file (got {}, expected a new name or an arch file)", flag,
-                      in_quotes(file))
-        .with_hint("only arch files are replaced: a space or a recipe has the same extension; choose another name");
-  }
+  if (is_arch_file(read_text(file), file)) return;
+  throw usage_error("{}: the file that is there is no arch file (got {}, expected a new name or an arch file)", flag,
+                    in_quotes(file))
+      .with_hint("only arch files are replaced: a space or a recipe has the same extension; choose another name");
 }
 
 }  // namespace effnet::cli

@@ -62,9 +62,18 @@ std::vector<search::NasTrial> stored_trials(search::Study& study, const search::
 
 search::Space load_space(const std::string& name_or_file) {
   const std::filesystem::path file = name_or_file;
-  if (extension_of(file) == ".toml" || file.has_parent_path())
-    return search::parse_space(read_text(file), name_or_file);
-  return search::named_space(name_or_file);
+  if (extension_of(file) != ".toml" && !file.has_parent_path()) return search::named_space(name_or_file);
+  const std::string text = read_text(file);
+  if (is_arch_file(text, name_or_file)) {
+    throw input_error("{}: an arch file is no space (got one network, expected a base and choices)", name_or_file)
+        .with_hint("write a file with name, [choices], and [base] with the keys of the arch file; see docs/search.md");
+  }
+  return search::parse_space(text, name_or_file);
+}
+
+bool same_networks(search::Space a, const search::Space& b) {
+  a.base.classes = b.base.classes;
+  return search::print(a) == search::print(b);
 }
 
 void check_not_study(std::string_view flag, const std::string& file, const std::string& study) {

@@ -1,5 +1,7 @@
 #include "effnet/cli/search_settings.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <array>
 #include <filesystem>
@@ -220,10 +222,42 @@ void set_controller(const SearchSettings& o, NasSearch& search) {
   if (o.learning_rate) search.control.learning_rate = *o.learning_rate;
 }
 
+// The options of one choice as its file has them.
+std::string options_text(const search::Space& space, const search::Choice& of) {
+  for (const search::Choice& choice : space.choices) {
+    if (choice.stage == of.stage && choice.field == of.field)
+      return fmt::format("[{}]", fmt::join(choice.options, ", "));
+  }
+  return "no choice";
+}
+
+// What two spaces differ in, and the value of each.
+struct SpaceDifference {
+  std::string what, asked, stored;
+};
+SpaceDifference first_difference(const search::Space& asked, const search::Space& stored) {
+  for (const search::Space* const space : {&asked, &stored}) {
+    for (const search::Choice& choice : space->choices) {
+      const std::string a = options_text(asked, choice), b = options_text(stored, choice);
+      if (a != b) return {fmt::format("{} of stage {}", choice.field, choice.stage + 1), a, b};
+    }
+  }
+  const auto [a, b] = first_different_lines(arch::print(asked.base), arch::print(stored.base));
+  return {"the base", in_quotes(a), in_quotes(b)};
+}
+
 // Throws if --space is given and is another one.
-void check_space(const SearchSettings& o, const search::Space& space) {
-  if (!o.space.empty() && search::print(load_space(o.space)) != search::print(space))
-    throw usage_error("--space: the study has another one (got {}, expected {})", o.space, space.name);
+void check_space(const SearchSettings& o, const search::Space& stored) {
+  if (o.space.empty()) return;
+  search::Space asked = load_space(o.space);
+  if (same_networks(asked, stored)) return;
+  if (asked.name != stored.name)
+    throw usage_error("--space: the study has another one (got {}, expected {})", o.space, stored.name);
+  asked.base.classes = stored.base.classes;
+  const SpaceDifference different = first_difference(asked, stored);
+  throw usage_error("--space: {} is not as it was when the study was made: {} (got {}, expected {})", o.space,
+                    different.what, different.asked, different.stored)
+      .with_hint("a study keeps its space: leave --space out to continue it, or make another study");
 }
 
 // Takes space, objective and networks from another study: all networks of its largest budget, or `trials` of them that

@@ -47,7 +47,7 @@ std::vector<RankedChoice> ranked_choices(const search::Space& space, const std::
 SearchComparison compare(const NasSearch& search, const search::NasResult& result, const std::string& against) {
   search::Study study(against, search::kNasStudy, {}, search::Access::read);
   const NasSearch other = stored_search(study);
-  if (search::print(other.space) != search::print(search.space))
+  if (!same_networks(other.space, search.space))
     throw usage_error("--against: the studies have different spaces (got {} and {}, expected the same one)",
                       other.space.name, search.space.name);
   std::map<search::Point, double> qualities;

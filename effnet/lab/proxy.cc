@@ -43,15 +43,17 @@ void remove_files(const search::Trial& trial, const fs::path& arch, const fs::pa
 
 class ProxyEvaluator final : public search::Evaluator {
  public:
-  explicit ProxyEvaluator(ProxyOptions options) : options_(std::move(options)) {}
+  ProxyEvaluator(ProxyOptions options, std::int64_t classes) : options_(std::move(options)), classes_(classes) {}
 
   search::Quality evaluate(const arch::ArchSpec& spec, const search::Point&, const search::Trial& trial) override {
     search::Evaluation trained = train_proxy(trial, spec, options_);
     return {.value = trained.score / 100, .details = std::move(trained.details)};
   }
+  std::int64_t classes() const override { return classes_; }
 
  private:
   ProxyOptions options_;
+  std::int64_t classes_;
 };
 
 Error no_validation_images(const train::Recipe& recipe) {
@@ -103,8 +105,9 @@ std::unique_ptr<search::Evaluator> make_proxy_evaluator(const search::Space& spa
                        .threads = place.threads,
                        .log = place.log};
   // Throws now, and not in every trial.
-  if (!open_images(space.base, options.recipe).data.validation) throw no_validation_images(options.recipe);
-  return std::make_unique<ProxyEvaluator>(std::move(options));
+  const Images images = open_images(space.base, options.recipe);
+  if (!images.data.validation) throw no_validation_images(options.recipe);
+  return std::make_unique<ProxyEvaluator>(std::move(options), images.data.classes);
 }
 
 }  // namespace effnet::lab

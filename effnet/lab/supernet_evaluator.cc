@@ -36,6 +36,7 @@ class Children {
   Child child(const search::Point& point) const;
   Accuracy accuracy(const Child& child) const;
   formats::Model model(const search::Point& point) const;
+  std::int64_t classes() const { return supernet_.classes; }
 
  private:
   search::Space space_;  // with the recipe's settings and the classes of the images
@@ -136,6 +137,7 @@ class SupernetEvaluator final : public search::Evaluator {
     const double top1 = static_cast<double>(found.right) / static_cast<double>(found.images);
     return {.value = top1, .details = nlohmann::json{{"top1", 100 * top1}, {"images", found.images}}.dump()};
   }
+  std::int64_t classes() const override { return children_.classes(); }
 
  private:
   Children children_;

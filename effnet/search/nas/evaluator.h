@@ -2,6 +2,7 @@
 // effnet/lab, because they need LibTorch.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -39,6 +40,8 @@ class Evaluator {
   // Error(interrupted) after a signal and Error(environment) if the machine cannot go on; any other Error makes the
   // trial fail.
   virtual Quality evaluate(const arch::ArchSpec& spec, const Point& point, const Trial& trial) = 0;
+  // The number of classes of its images; 0 if it reads none.
+  virtual std::int64_t classes() const { return 0; }
 };
 
 struct EvaluatorFacts {
