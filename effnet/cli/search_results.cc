@@ -100,6 +100,22 @@ std::string rows_text(const SearchReport& report, const std::vector<NasRow>& row
   return text;
 }
 
+// The head of the best networks. With several budgets, which networks are compared: results of different budgets cannot
+// be.
+std::string lists_text(const NasSearch& search, const search::NasResult& result) {
+  const std::string budget = budget_text(search, result);
+  if (budget.empty()) return "best networks\n";
+  std::string text = fmt::format("best of the {} {}", count_of(std::ssize(result.best), "network"), budget);
+  if (result.smaller > 0)
+    text += fmt::format("; {} with fewer epochs are not listed", count_of(result.smaller, "network"));
+  return text + "\n";
+}
+
+std::string one_network_text(const NasSearch& search, const search::NasResult& result) {
+  const std::string budget = budget_text(search, result);
+  return budget.empty() ? std::string("network") : "network " + budget;
+}
+
 std::string importance_text(const SearchReport& report) {
   if (report.networks < kFewestForImportance) {
     return fmt::format("importance of the choices: too few networks (got {}, expected at least {})\n", report.networks,
@@ -178,9 +194,9 @@ std::string to_text(const SearchReport& report) {
   if (!result.complete)
     text += fmt::format("not complete; to continue: effnet search run {}\n", in_shell(report.study));
   if (result.best.empty()) return text;
-  text += "\nbest networks\n" + rows_text(report, result.best);
-  text += fmt::format("\nPareto front: no other network is better and has a lower cost\n{}",
-                      rows_text(report, result.pareto));
+  text += "\n" + lists_text(search, result) + rows_text(report, result.best);
+  text += fmt::format("\nPareto front: no other {} is better and has a lower cost\n{}",
+                      one_network_text(search, result), rows_text(report, result.pareto));
   text += "\n" + importance_text(report);
   if (report.against) text += "\n" + against_text(*report.against);
   text += report.page.empty() ? fmt::format("\ntry: effnet search export {} -o best.toml\n", in_shell(report.study))

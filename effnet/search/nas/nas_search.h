@@ -78,6 +78,7 @@ struct NasResult {
   std::int64_t waiting = 0, running = 0, done = 0, failed = 0;  // trials
   std::int64_t twins = 0;      // of those done: their result was known from the same network
   bool complete = false;       // all networks have been proposed and evaluated
+  std::int64_t smaller = 0;    // networks that are done only with smaller budgets than those of `best`
   std::vector<NasRow> best;    // of the largest budget, each network once, the highest reward first
   std::vector<NasRow> pareto;  // of `best`: no other row has a higher quality and a lower cost; cheapest first
 };

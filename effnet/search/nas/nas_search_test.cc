@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <set>
+#include <string>
 #include <utility>
 
 #include "effnet/base/text.h"
@@ -251,6 +253,16 @@ TEST(NasSearch, RoundsOfHalvingWithinEachGenerationOfTheController) {
   const std::vector<Trial> again = run(search, quality);
   ASSERT_EQ(again.size(), trials.size());
   for (std::size_t i = 0; i < trials.size(); ++i) EXPECT_EQ(again[i].what, trials[i].what);
+  // The lists have the networks of the last round; the others had the first round only.
+  std::set<std::string> all, last;
+  for (const Trial& trial : trials) {
+    all.insert(trial.what.candidate);
+    if (trial.what.budget == 5) last.insert(trial.what.candidate);
+  }
+  const NasResult result = result_of(search, read_trials(search.space, trials));
+  EXPECT_EQ(result.best.size(), last.size());
+  EXPECT_EQ(result.smaller, std::ssize(all) - std::ssize(last));
+  EXPECT_GT(result.smaller, 0);
 }
 
 TEST(NasSearch, FailedTrialsDoNotGoOn) {
