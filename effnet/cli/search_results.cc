@@ -131,7 +131,10 @@ std::string importance_text(const SearchReport& report) {
     table.row({choice_name(choice), fmt::format("{:.1f} %", 100 * ranked.importance.explained), choice.options[best],
                quality_text(report.search, ranked.importance.options[best].mean)});
   }
-  return "importance: how much of the variance of quality each choice explains alone\n" + table.text();
+  std::string text = "importance: how much of the variance of quality each choice explains alone\n" + table.text();
+  if (report.importance.size() > kShownChoices)
+    text += fmt::format("... {} more (--json lists all)\n", report.importance.size() - kShownChoices);
+  return text;
 }
 
 std::string correlation_text(std::string_view name, const std::optional<search::Correlation>& correlation) {

@@ -17,7 +17,15 @@ using search::Study;
 // The search of the study; empty if there is no study at this place.
 std::optional<NasSearch> find_search(const std::string& study) {
   if (!Study::exists(study)) return std::nullopt;
-  return stored_search(Study(study, search::kNasStudy));
+  return stored_search(Study(study, search::kNasStudy, {}, search::Access::read));
+}
+
+// Whether nothing is left to do. Needs no permission to write. Throws Error(usage) if `search` has other settings than
+// the study.
+bool is_complete(const std::string& study, const NasSearch& search) {
+  Study open(study, search::kNasStudy, {}, search::Access::read);
+  check_same(search, stored_search(open), open.name());
+  return search::result_of(search, stored_trials(open, search)).complete;
 }
 
 // Gives the networks of a new search the number of classes of its images, for which they are trained, as a training
@@ -53,6 +61,7 @@ std::unique_ptr<search::Evaluator> make_study(const SearchRunOptions& o, NasSear
     search::check(search);
     evaluator = make();
   }
+  for (const std::string& text : setting_warnings(o.settings, search)) out.warn(text);
   try {
     Study::create(study, search::kNasStudy, search::settings_text(search));
   } catch (const Error&) {
@@ -114,6 +123,10 @@ Body declare_search_run(CLI::App& command, const Globals& globals, const SearchP
     NasSearch search = asked_search(o->settings, stored);
     search::EvaluatorPlace place{
         .folder = {}, .device = device_of(o->worker.device, search.evaluator.name), .threads = thread_count(globals)};
+    if (stored && is_complete(o->worker.study, search)) {
+      show(search_report({.study = o->worker.study}), globals, out);
+      return 0;
+    }
     std::unique_ptr<search::Evaluator> evaluator;
     if (!stored) evaluator = make_study(*o, search, program, place, out);
     Study study(o->worker.study, search::kNasStudy);

@@ -16,6 +16,7 @@
 #include "effnet/formats/safetensors.h"
 #include "effnet/graph/counted_costs.h"
 #include "effnet/model/cost_by_name.h"
+#include "effnet/search/space/extreme_point.h"
 #include "effnet/train/recipe/recipe.h"
 
 namespace effnet::cli {
@@ -213,12 +214,17 @@ void set_objective(const SearchSettings& o, NasSearch& search) {
   if (objective.target == 0) objective.target = cost_of_base(search);
 }
 
-void set_controller(const SearchSettings& o, NasSearch& search) {
+void set_controller(const SearchSettings& o, bool is_new, NasSearch& search) {
   if (!o.seed.empty()) search.control.seed = search.evaluator.seed = parse_seed(o.seed);
   if (o.trials != 0 && o.points_of.empty()) search.trials = o.trials;  // else take_points() has used it
   if (o.generation != 0) search.generation_size = o.generation;
-  if (o.population != 0) search.control.population = o.population;
-  if (o.tournament != 0) search.control.tournament = o.tournament;
+  search::ControllerOptions& control = search.control;
+  // With a population as large as the trials no member ever leaves; a tournament as large as the population has nearly
+  // always the same winner.
+  if (is_new) control.population = std::clamp<std::int64_t>(search.trials / 4, 2, control.population);
+  if (o.population != 0) control.population = o.population;
+  if (is_new) control.tournament = std::clamp<std::int64_t>(control.population / 4, 2, control.tournament);
+  if (o.tournament != 0) control.tournament = o.tournament;
   if (o.learning_rate) search.control.learning_rate = *o.learning_rate;
 }
 
@@ -311,10 +317,53 @@ NasSearch asked_search(const SearchSettings& o, const std::optional<NasSearch>& 
   if (!o.points_of.empty()) take_points(o, search);
   set_names(o, !stored, search);
   check_owners(o, search);
-  set_controller(o, search);
+  set_controller(o, !stored, search);
   set_objective(o, search);
   set_evaluator(o, !stored, search);
   return search;
+}
+
+std::vector<std::string> setting_warnings(const SearchSettings& o, const NasSearch& search) {
+  std::vector<std::string> warnings;
+  if (!search.points.empty()) {
+    if (o.trials > std::ssize(search.points)) {
+      warnings.push_back(fmt::format("--trials {}: the other study has only {}, and all of them are evaluated",
+                                     o.trials, count_of(std::ssize(search.points), "network")));
+    }
+    return warnings;
+  }
+  const std::string& controller = search.controller;
+  const search::ControllerOptions& control = search.control;
+  if (controller != "random" && search.generation_size >= search.trials) {
+    warnings.push_back(
+        fmt::format("all networks are in one generation (--generation {}, --trials {}), so the controller {} sees no "
+                    "result: this is a random search. A generation should be at most a quarter of --trials",
+                    search.generation_size, search.trials, controller));
+  }
+  const bool has_population = controller == "evolution" || controller == "nsga2";
+  if (has_population && control.population >= search.trials) {
+    warnings.push_back(
+        fmt::format("no network leaves the population (--population {}, --trials {}), so bad ones are parents to the "
+                    "end. A population should be at most a quarter of --trials",
+                    control.population, search.trials));
+  }
+  if (controller == "evolution" && control.tournament > control.population) {
+    warnings.push_back(
+        fmt::format("the best network of the population is nearly always the parent (--tournament {}, --population "
+                    "{}). A tournament should be about a quarter of --population",
+                    control.tournament, control.population));
+  }
+  const search::Objective& objective = search.objective;
+  if (objective.form == search::ObjectiveForm::soft) {  // the other forms refuse such a target
+    const auto cost = [&](const arch::ArchSpec& spec) { return search::cost_of(search, spec); };
+    const search::Point cheapest = search::extreme_point(search.space, search::Extreme::cheapest, cost);
+    if (const double least = cost(search::network_of(search.space, cheapest)); least > objective.target) {
+      warnings.push_back(fmt::format(
+          "--target {}: no network of the space has so little; the cheapest one found has {}",
+          graph::exact_cost_text(objective.cost, objective.target), graph::exact_cost_text(objective.cost, least)));
+    }
+  }
+  return warnings;
 }
 
 void check_same(const NasSearch& asked, const NasSearch& stored, const std::string& study) {
