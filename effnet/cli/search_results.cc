@@ -194,10 +194,19 @@ std::string to_text(const SearchReport& report) {
         "trials: {} done ({} of them known from the same network), {} failed, {} running, {} waiting{}\n", result.done,
         result.twins, result.failed, result.running, result.waiting, result.complete ? "; the search has ended" : "");
   }
+  if (report.all_networks > 0) {
+    text += fmt::format("networks of the space: {} of {} evaluated{}\n", report.networks, report.all_networks,
+                        report.networks == report.all_networks ? "; more trials find no other" : "");
+  }
   if (!result.complete)
     text += fmt::format("not complete; to continue: effnet search run {}\n", in_shell(report.study));
   if (result.best.empty()) return text;
   text += "\n" + lists_text(search, result) + rows_text(report, result.best);
+  if (report.optimum) {
+    text += fmt::format("highest quality in the space, known for toy: {}, {}: {}\n",
+                        quality_text(search, report.optimum->quality), cost_text(search, report.optimum->cost),
+                        search::to_text(search.space, report.optimum->point));
+  }
   text += fmt::format("\nPareto front: no other {} is better and has a lower cost\n{}",
                       one_network_text(search, result), rows_text(report, result.pareto));
   text += "\n" + importance_text(report);

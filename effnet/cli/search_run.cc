@@ -88,7 +88,7 @@ std::optional<Error> run_worker_processes(const SearchRunOptions& o, const NasSe
     if (ended) {
       ended->update([&](const search::Trial& trial) {
         out.status("");
-        report_end(search, trial, counts.done + counts.failed, out);
+        report_end(search, study, trial, counts.done + counts.failed, o.workers, out);
       });
     }
     out.status(fmt::format("trials: {} done, {} failed, {} running, {} waiting", counts.done, counts.failed,

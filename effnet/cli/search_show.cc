@@ -10,6 +10,7 @@
 #include "effnet/base/text.h"
 #include "effnet/cli/arguments.h"
 #include "effnet/cli/search_text.h"
+#include "effnet/search/nas/toy.h"
 
 namespace effnet::cli {
 namespace {
@@ -42,6 +43,41 @@ std::vector<RankedChoice> ranked_choices(const search::Space& space, const std::
     ranked.push_back({.choice = ranked.size(), .importance = std::move(one)});
   std::ranges::stable_sort(ranked, std::greater<>(), [](const RankedChoice& one) { return one.importance.explained; });
   return ranked;
+}
+
+// The number of networks of a small space; 0 if it has more points.
+std::int64_t count_networks(const search::Space& space) {
+  constexpr std::int64_t kMostPoints = 2000;  // takes some milliseconds
+  std::int64_t points = 1;
+  for (const search::Choice& choice : space.choices) {
+    points *= std::ssize(choice.options);
+    if (points > kMostPoints) return 0;
+  }
+  std::set<search::Point> networks;
+  for (std::int64_t i = 0; i < points; ++i) {
+    search::Point point;
+    point.reserve(space.choices.size());
+    std::int64_t rest = i;
+    for (const search::Choice& choice : space.choices) {
+      point.push_back(static_cast<int>(rest % std::ssize(choice.options)));
+      rest /= std::ssize(choice.options);
+    }
+    networks.insert(search::canonical(space, point));
+  }
+  return std::ssize(networks);
+}
+
+// The best network of the toy; empty for other evaluators, and if it cannot be found.
+std::optional<NasRow> known_optimum(const NasSearch& search) {
+  if (search.evaluator.name != "toy") return {};
+  try {
+    const auto found = search::toy_optimum(search.space, search.evaluator.seed);
+    return NasRow{.point = found.point,
+                  .quality = found.quality,
+                  .cost = search::cost_of(search, search::network_of(search.space, found.point))};
+  } catch (const Error&) {
+    return {};
+  }
 }
 
 SearchComparison compare(const NasSearch& search, const search::NasResult& result, const std::string& against) {
@@ -107,6 +143,8 @@ SearchReport search_report(const SearchShowOptions& o) {
   report.result = search::result_of(report.search, report.trials);
   const std::vector<search::ValuedPoint> values = valued_points(report.search, report.trials);
   report.networks = std::ssize(values);
+  report.all_networks = count_networks(report.search.space);
+  if (report.result.complete) report.optimum = known_optimum(report.search);
   report.importance = ranked_choices(report.search.space, values);
   if (!o.against.empty()) report.against = compare(report.search, report.result, o.against);
   return report;

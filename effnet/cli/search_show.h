@@ -43,7 +43,10 @@ struct SearchReport {
   std::vector<search::NasTrial> trials = {};
   // For the quality with the first budget; the most important choice first. Empty below kFewestForImportance networks.
   std::vector<RankedChoice> importance = {};
-  std::int64_t networks = 0;  // different ones that are done with the first budget
+  std::int64_t networks = 0;      // different ones that are done with the first budget
+  std::int64_t all_networks = 0;  // of the space; 0 if it has too many points to count them
+  // The network with the highest quality, where it is known: toy. Empty before the search has ended.
+  std::optional<search::NasRow> optimum = {};
   std::optional<SearchComparison> against = {};
   std::string page = {};  // the HTML file that the command writes
   std::size_t top = 10;

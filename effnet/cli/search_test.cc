@@ -270,6 +270,24 @@ TEST_F(SearchCommand, ComparesTwoStudiesOfTheSameNetworks) {
   EXPECT_EQ(with({space(), "--controller", "random"}), 2);
 }
 
+// 12 networks: 200 random draws find all of them, 5 do not. The toy's optimum is among them.
+TEST_F(SearchCommand, SaysWhenAllNetworksOfTheSpaceAreEvaluated) {
+  const RunResult all = run({"--space", space(), "--controller", "random", "--trials", "200"});
+  EXPECT_NE(all.results.find("networks of the space: 12 of 12 evaluated; more trials find no other\n"),
+            std::string::npos)
+      << all.results;
+  EXPECT_NE(all.results.find("highest quality in the space, known for toy: 100.00 %, "), std::string::npos);
+  const std::string again = in_folder("again.study");
+  const RunResult more =
+      run_effnet({"search", "run", again, "--evaluator", "toy", "--points-of", study(), "--trials", "400"});
+  EXPECT_NE(more.messages.find("--trials 400: the other study has only 12 networks"), std::string::npos)
+      << more.messages;
+  const RunResult few =
+      run_effnet({"search", "run", in_folder("few.study"), "--evaluator", "toy", "--space", space(), "--trials", "2"});
+  EXPECT_EQ(few.results.find("more trials find no other"), std::string::npos) << few.results;
+  EXPECT_NE(few.results.find(" of 12 evaluated\n"), std::string::npos) << few.results;
+}
+
 TEST_F(SearchCommand, FewNetworksHaveNoImportance) {
   ASSERT_EQ(run({"--space", space(), "--controller", "random", "--trials", "5"}).code, 0);
   const RunResult few = run_effnet({"search", "show", study()});

@@ -48,6 +48,10 @@ void check(const NasSearch& search);
 
 Plan plan_of(const NasSearch& search);  // keeps a copy of `search`
 
+// About how long `workers` processes need for the rest of the search, as in halving.h. Too long if the controller
+// proposes networks again, whose results are known.
+std::optional<double> seconds_left(const NasSearch& search, const std::vector<Trial>& trials, int workers);
+
 // The cost of a network by the search's objective.
 double cost_of(const NasSearch& search, const arch::ArchSpec& spec);
 

@@ -265,6 +265,27 @@ TEST(NasSearch, RoundsOfHalvingWithinEachGenerationOfTheController) {
   EXPECT_GT(result.smaller, 0);
 }
 
+// 4 networks with 1 epoch, 2 of them with 5; then 2 with 1, 1 of them with 5: 21 epochs of 10 s.
+TEST(NasSearch, TheTimeThatIsLeft) {
+  const NasSearch search = small_search();
+  std::vector<Trial> trials = run(search, [](const Trial&) { return 0.5; });
+  for (Trial& trial : trials) {
+    trial.started_s = 100;
+    trial.ended_s = 100 + 10 * trial.what.budget;
+  }
+  const auto first = [&](std::ptrdiff_t count) { return std::vector<Trial>(trials.begin(), trials.begin() + count); };
+  EXPECT_FALSE(seconds_left(search, {}, 1));
+  EXPECT_EQ(seconds_left(search, first(4), 1), 170);
+  EXPECT_EQ(seconds_left(search, first(5), 2), 60) << "12 epochs, 2 workers";
+  EXPECT_EQ(seconds_left(search, trials, 1), 0);
+  trials[1].twin_of = 1;
+  trials[1].ended_s = 100;
+  EXPECT_EQ(seconds_left(search, first(4), 1), 170) << "a twin took no time";
+  NasSearch given = search;
+  given.points.assign(10, Point(search.space.choices.size(), 0));
+  EXPECT_EQ(seconds_left(given, first(4), 1), 310) << "one generation: 10 networks, 5 with 5 epochs";
+}
+
 TEST(NasSearch, FailedTrialsDoNotGoOn) {
   const NasSearch search = small_search();
   const auto first = run(search, [](const Trial& trial) { return trial.id <= 3 ? -1 : 0.5; });
