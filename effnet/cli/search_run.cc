@@ -124,7 +124,7 @@ Body declare_search_run(CLI::App& command, const Globals& globals, const SearchP
     search::EvaluatorPlace place{
         .folder = {}, .device = device_of(o->worker.device, search.evaluator.name), .threads = thread_count(globals)};
     if (stored && is_complete(o->worker.study, search)) {
-      show(search_report({.study = o->worker.study}), globals, out);
+      show_report(search_report({.study = o->worker.study}), globals, out);
       return 0;
     }
     std::unique_ptr<search::Evaluator> evaluator;
@@ -145,7 +145,7 @@ Body declare_search_run(CLI::App& command, const Globals& globals, const SearchP
     }
     const SearchReport report = search_report({.study = o->worker.study});
     check_ended(failed, report.result.complete, out);
-    show(report, globals, out);
+    show_report(report, globals, out);
     return 0;
   };
 }

@@ -48,11 +48,13 @@ struct SearchReport {
   // The network with the highest quality, where it is known: toy. Empty before the search has ended.
   std::optional<search::NasRow> optimum = {};
   std::optional<SearchComparison> against = {};
-  std::string page = {};  // the HTML file that the command writes
+  std::vector<std::string> warnings = {};  // of the quality of the best network
+  std::string page = {};                   // the HTML file that the command writes
   std::size_t top = 10;
 };
 // Reads the study. Does not write options.page.
 SearchReport search_report(const SearchShowOptions& options);
+void show_report(const SearchReport& report, const Globals& globals, Output& out);  // with its warnings
 Json to_json(const SearchReport& report);
 std::string to_text(const SearchReport& report);
 std::string search_page(const SearchReport& report);  // HTML

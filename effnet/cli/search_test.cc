@@ -186,6 +186,38 @@ TEST_F(SearchCommand, NetworksHaveTheClassesOfTheImages) {
             "3 tiny: the images have another number of classes than the measured networks (got 7, expected 3)");
 }
 
+// Six of eight images are right, and four are of one class: the 95 % interval (Wilson) begins at 41 %.
+TEST_F(SearchCommand, FewImagesDoNotTellAnAccuracyFromChance) {
+  const auto messages = [&](int images, const char* name) {
+    class Measured final : public search::Evaluator {
+     public:
+      explicit Measured(int images) : images_(images) {}
+      search::Quality evaluate(const arch::ArchSpec&, const search::Point&, const search::Trial&) override {
+        return {.value = 0.75, .details = Json{{"images", images_}, {"largest_class", images_ / 2}}.dump()};
+      }
+
+     private:
+      int images_;
+    };
+    const SearchProgram program{
+        .make_evaluator = [&](const search::Space&, const search::EvaluatorSettings&,
+                              const search::EvaluatorPlace&) -> std::unique_ptr<search::Evaluator> {
+          return std::make_unique<Measured>(images);
+        }};
+    CLI::App app;
+    const Globals globals{.threads = {1}};
+    const Body body = declare_search_run(app, globals, program);
+    app.parse(std::vector<std::string>{"10", "--trials", space(), "--space", "toy", "--evaluator", in_folder(name)});
+    CapturedOutput captured;
+    EXPECT_EQ(body(captured.out), 0);
+    return captured.messages.text();
+  };
+  const std::string warning = "too few images to tell the accuracy from chance: 6 of 8 images are right";
+  EXPECT_NE(messages(8, "few").find(warning), std::string::npos);
+  EXPECT_NE(run_effnet({"search", "show", in_folder("few")}).messages.find(warning), std::string::npos);
+  EXPECT_EQ(messages(800, "many").find("chance"), std::string::npos);
+}
+
 TEST_F(SearchCommand, AnArchFileIsNoSpace) {
   const std::string file = in_folder("best.toml");
   write_text(file, arch::print(load_space(space()).base));
