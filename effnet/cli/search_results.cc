@@ -107,7 +107,7 @@ std::string lists_text(const NasSearch& search, const search::NasResult& result)
   if (budget.empty()) return "best networks\n";
   std::string text = fmt::format("best of the {} {}", count_of(std::ssize(result.best), "network"), budget);
   if (result.smaller > 0)
-    text += fmt::format("; {} with fewer epochs are not listed", count_of(result.smaller, "network"));
+    text += fmt::format("; not listed: {} with fewer epochs", count_of(result.smaller, "network"));
   return text + "\n";
 }
 
