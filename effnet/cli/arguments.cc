@@ -13,7 +13,9 @@
 #include "effnet/base/lines.h"
 #include "effnet/base/text.h"
 #include "effnet/cli/command.h"
+#include "effnet/cli/load.h"
 #include "effnet/cli/output_files.h"
+#include "effnet/graph/arch_file.h"
 #include "effnet/graph/counted_costs.h"
 #include "effnet/train/recipe/settings.h"
 
@@ -243,6 +245,25 @@ void check_extension(std::string_view flag, const std::string& file, std::string
   if (fs::exists(status) && !fs::is_regular_file(status)) return;  // a FIFO; a folder is an error when it is written
   throw usage_error("{}: unknown kind of file (got {}, expected FILE{})", flag, in_quotes(file), extension)
       .with_hint(why);
+}
+
+bool is_arch_file(std::string_view text, std::string_view source) {
+  try {
+    graph::parse_arch(text, source);
+    return true;
+  } catch (const Error&) {
+    return false;
+  }
+}
+
+void check_arch_output(std::string_view flag, const std::string& file) {
+  check_extension(flag, file, ".toml", kArchFileName);
+  std::error_code failed;
+  if (!fs::is_regular_file(file, failed) || fs::is_empty(file, failed)) return;
+  if (is_arch_file(read_text(file), file)) return;
+  throw usage_error("{}: the file that is there is no arch file (got {}, expected a new name or an arch file)", flag,
+                    in_quotes(file))
+      .with_hint("only arch files are replaced: a space or a recipe has the same extension; choose another name");
 }
 
 }  // namespace effnet::cli

@@ -1,10 +1,13 @@
 #include "effnet/cli/arguments.h"
 
+#include <gmock/gmock.h>
+
 #include <cstdint>
 #include <filesystem>
 #include <fstream>
 #include <limits>
 
+#include "effnet/arch/family.h"
 #include "effnet/base/file.h"
 #include "effnet/cli/cli_testing.h"
 
@@ -210,6 +213,25 @@ TEST(Arguments, Extensions) {
     EXPECT_EQ(refusal([&] { check_extension("-o", wrong, ".toml"); }),
               fmt::format("2 -o: unknown kind of file (got '{}', expected FILE.toml)", wrong));
   }
+}
+
+TEST(Arguments, AnArchFileReplacesOnlyArchFiles) {
+  const TemporaryFolder folder;
+  const auto refused = [&](const char* name, std::string_view text) {
+    const std::string file = (folder.path() / name).string();
+    write_text(file, text);
+    return refusal([&] { check_arch_output("-o", file); });
+  };
+  check_arch_output("-o", (folder.path() / "new.toml").string());
+  check_arch_output("-o", "-");
+  EXPECT_EQ(refused("arch.toml", arch::print(arch::variant("efficientnet_b0").spec)), "");
+  EXPECT_EQ(refused("empty.toml", ""), "") << "mktemp makes one";
+  const char* const space = "base = \"mobilenet_v2\"\nname = \"mine\"\n[choices]\nkernel = [3, 5]\n";
+  for (const char* text : {space, "[train]\nepochs = 3\n", "no TOML"}) {
+    EXPECT_THAT(refused("other.toml", text),
+                testing::StartsWith("2 -o: the file that is there is no arch file (got '"));
+  }
+  EXPECT_THAT(refused("arch.txt", ""), testing::StartsWith("2 -o: unknown kind of file"));
 }
 
 }  // namespace

@@ -3,6 +3,7 @@
 #include <vector>
 
 #include "effnet/base/file.h"
+#include "effnet/base/text.h"
 #include "effnet/cli/arguments.h"
 #include "effnet/cli/program.h"
 #include "effnet/cli/search_export.h"
@@ -61,13 +62,26 @@ std::vector<search::NasTrial> stored_trials(search::Study& study, const search::
 
 search::Space load_space(const std::string& name_or_file) {
   const std::filesystem::path file = name_or_file;
-  if (extension_of(file) == ".toml" || file.has_parent_path())
-    return search::parse_space(read_text(file), name_or_file);
-  return search::named_space(name_or_file);
+  if (extension_of(file) != ".toml" && !file.has_parent_path()) return search::named_space(name_or_file);
+  const std::string text = read_text(file);
+  if (is_arch_file(text, name_or_file)) {
+    throw input_error("{}: an arch file is no space (got one network, expected a base and choices)", name_or_file)
+        .with_hint("write a file with name, [choices], and [base] with the keys of the arch file; see docs/search.md");
+  }
+  return search::parse_space(text, name_or_file);
+}
+
+bool same_networks(search::Space a, const search::Space& b) {
+  a.base.classes = b.base.classes;
+  return search::print(a) == search::print(b);
 }
 
 void check_not_study(std::string_view flag, const std::string& file, const std::string& study) {
   for (const std::string& one : search::sqlite_files(study)) check_not_input(flag, file, one);
+  if (search::is_sqlite_file(file)) {
+    throw usage_error("{}: a study is never overwritten (got {}, expected another file)", flag, in_quotes(file))
+        .with_hint("choose another name for the output");
+  }
 }
 
 Body declare_search_with(CLI::App& command, const Globals& globals, const SearchProgram& program) {

@@ -40,13 +40,18 @@ search::NasSearch stored_search(const search::Study& study);
 // The trials of a study. Throws Error(input) with the names of study and trial if a network or a result cannot be read.
 std::vector<search::NasTrial> stored_trials(search::Study& study, const search::NasSearch& search);
 
-// A space: the name of a built-in one, or a TOML file.
+// A space: the name of a built-in one, or a TOML file. Throws Error(input), for an arch file with what a space has
+// more.
 search::Space load_space(const std::string& name_or_file);
+// Whether the networks of two spaces are the same apart from their number of classes, which a search takes from its
+// images.
+bool same_networks(search::Space a, const search::Space& b);
 
 inline constexpr const char* kStudyHelp = "The study: an SQLite file, or the URL of a PostgreSQL database";
 inline constexpr const char* kSpaceHelp = "A space: mnasnet, cifar, or a TOML file (docs/search.md)";
 
-// Throws Error(usage) if the output file of option `flag` is the study, or a file that SQLite keeps beside it.
-void check_not_study(std::string_view flag, const std::string& file, const std::string& study);
+// Throws Error(usage) if the output file of option `flag` is a study, which may be the work of days, or a file that
+// SQLite keeps beside the study that the command reads (empty: none).
+void check_not_study(std::string_view flag, const std::string& file, const std::string& study = {});
 
 }  // namespace effnet::cli

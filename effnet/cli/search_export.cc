@@ -43,8 +43,9 @@ NasRow chosen_row(const NasSearch& search, const std::vector<search::NasTrial>& 
 void check_options(const SearchExportOptions& o, const NasSearch& search) {
   if (o.out.empty() && o.weights.empty())
     throw usage_error("nothing to write (got neither -o nor --weights, expected -o FILE.toml)");
-  check_extension("-o", o.out, ".toml", kArchFileName);
+  check_arch_output("-o", o.out);
   check_no_stdout("--weights", o.weights);
+  check_extension("--weights", o.weights, ".safetensors");
   check_two_files("-o", o.out, "--weights", o.weights);
   if (one_line(o.name) != o.name)
     throw usage_error("--name: not printable (got {}, expected UTF-8 without control characters)", in_quotes(o.name));
@@ -63,7 +64,7 @@ void declare_options(CLI::App& command, SearchExportOptions& o) {
   command
       .add_option("--weights", o.weights,
                   "Write a model file with the weights of the study's supernet (needs effnet-train)")
-      ->type_name("FILE");
+      ->type_name("FILE.safetensors");
 }
 
 SearchExportResult run_search_export(const SearchExportOptions& o, const SearchProgram& program,

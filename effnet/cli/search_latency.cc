@@ -1,5 +1,6 @@
 #include "effnet/cli/search_latency.h"
 
+#include <algorithm>
 #include <span>
 #include <vector>
 
@@ -11,6 +12,24 @@
 #include "effnet/model/measure_latencies.h"
 
 namespace effnet::cli {
+namespace {
+
+// An error above it is as large as the difference of many networks that a search compares.
+constexpr double kLargeError = 0.1;
+
+// The networks to measure. The last ones are random (covering_points()). The base is the default target of a search, so
+// its parts must be in the table, also if its own options are not among the choices.
+std::vector<arch::ArchSpec> networks_to_measure(const search::Space& space, std::int64_t random) {
+  constexpr std::uint64_t kSeed = 1;
+  const std::vector<search::Point> points = search::covering_points(space, random, kSeed);
+  std::vector<arch::ArchSpec> specs;
+  specs.reserve(points.size() + 1);
+  if (!search::find_point(space, space.base)) specs.push_back(space.base);
+  for (const search::Point& point : points) specs.push_back(search::network_of(space, point));
+  return specs;
+}
+
+}  // namespace
 
 void declare_options(CLI::App& command, SearchLatencyOptions& o) {
   command.add_option("SPACE", o.space, kSpaceHelp)->required();
@@ -21,35 +40,52 @@ void declare_options(CLI::App& command, SearchLatencyOptions& o) {
 }
 
 SearchLatencyResult run_search_latency(const SearchLatencyOptions& o, const Globals& globals, Output& out) {
-  constexpr std::uint64_t kSeed = 1;
   check_seconds(o.seconds);
   check_no_stdout("-o", o.out);
+  check_extension("-o", o.out, ".json");
+  check_not_study("-o", o.out);
   check_not_input("-o", o.out, o.space);
   const search::Space space = load_space(o.space);
   AtomicFile file(o.out);  // throws now, and not after an hour of measurement, if it cannot be written
   const int threads = thread_count(globals);
-  std::vector<arch::ArchSpec> specs;
-  for (const search::Point& point : search::covering_points(space, o.random, kSeed))
-    specs.push_back(search::network_of(space, point));
-  const double minutes = static_cast<double>(specs.size()) * o.seconds / 60;
-  out.say(fmt::format("measures {} of {} for {:g} s each: at least {:.0f} min", count_of(std::ssize(specs), "network"),
-                      space.name, o.seconds, minutes));
+  std::vector<arch::ArchSpec> specs = networks_to_measure(space, o.random);
+  out.say(fmt::format("measures {} of {} for {:g} s each: at least {}", count_of(std::ssize(specs), "network"),
+                      space.name, o.seconds, time_text(static_cast<double>(specs.size()) * o.seconds)));
   const std::vector<double> ms = model::measure_latencies(
       specs, {.threads = threads, .seconds = o.seconds, .note = [&](std::string_view text) { out.status(text); }});
   out.status("");
   std::vector<search::TimedNetwork> timed;
   timed.reserve(specs.size());
   for (std::size_t i = 0; i < specs.size(); ++i) timed.push_back({std::move(specs[i]), ms[i]});
-  // The last ones are random networks (covering_points()).
   const std::span<const search::TimedNetwork> all = timed;
   const auto checked = static_cast<std::size_t>(search::networks_to_check(static_cast<std::int64_t>(all.size())));
   SearchLatencyResult result{.space = space.name,
+                             .given = o.space,
                              .table = search::fit_latency(all.first(all.size() - checked), all.last(checked)),
                              .out = o.out};
   result.table.machine = model::machine_text(threads);
   file.write(search::to_text(result.table));
   file.commit();
+  for (const std::string& text : latency_warnings(result.table)) out.warn(text);
   return result;
+}
+
+std::vector<std::string> latency_warnings(const search::LatencyTable& table) {
+  std::vector<std::string> warnings;
+  if (table.error > kLargeError) {
+    warnings.push_back(fmt::format(
+        "the predictions are not accurate: {:.1f} % from the measured latency on average (expected at most {:.0f} %). "
+        "The machine was busy, or the networks are too small to measure. Stop other programs, and measure each network "
+        "longer (--seconds)",
+        100 * table.error, 100 * kLargeError));
+  }
+  const auto zero = std::ranges::count_if(table.parts_ms, [](const auto& part) { return part.second == 0; });
+  // The fit gives 0 ms to a part whose time is smaller than the deviations of the measurements.
+  if (zero > 0) {
+    warnings.push_back(fmt::format("{} of {} have 0 ms: their times are too short to measure; --seconds S helps", zero,
+                                   count_of(std::ssize(table.parts_ms), "part")));
+  }
+  return warnings;
 }
 
 Json to_json(const SearchLatencyResult& result) {
@@ -71,8 +107,8 @@ std::string to_text(const SearchLatencyResult& result) {
       "error of the prediction for {}: {:.1f} % on average, {:.1f} % at most\n"
       "written to {}; try: effnet search run STUDY --space {} --cost latency --latency-table {}\n",
       result.space, count_of(std::ssize(table.parts_ms), "part"), count_of(table.networks, "network"), table.machine,
-      count_of(table.checked, "other network"), 100 * table.error, 100 * table.worst_error, result.out, result.space,
-      in_shell(result.out));
+      count_of(table.checked, "other network"), 100 * table.error, 100 * table.worst_error, result.out,
+      in_shell(result.given), in_shell(result.out));
 }
 
 Body declare_search_latency(CLI::App& command, const Globals& globals) {

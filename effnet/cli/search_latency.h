@@ -3,6 +3,7 @@
 
 #include <cstddef>
 #include <string>
+#include <vector>
 
 #include "effnet/cli/command.h"
 #include "effnet/search/space/latency_table.h"
@@ -18,11 +19,13 @@ struct SearchLatencyOptions {
 void declare_options(CLI::App& command, SearchLatencyOptions& options);
 
 struct SearchLatencyResult {
-  std::string space = {};
+  std::string space = {}, given = {};  // the name; as it was typed
   search::LatencyTable table = {};
   std::string out = {};
 };
 SearchLatencyResult run_search_latency(const SearchLatencyOptions& options, const Globals& globals, Output& out);
+// What is wrong with a table, with advice: the error of its predictions, parts without a time. Empty if nothing is.
+std::vector<std::string> latency_warnings(const search::LatencyTable& table);
 Json to_json(const SearchLatencyResult& result);
 std::string to_text(const SearchLatencyResult& result);
 Body declare_search_latency(CLI::App& command, const Globals& globals);

@@ -28,9 +28,10 @@ void declare_options(CLI::App& command, SearchSettings& o) {
   command.add_option("--seed", o.seed, "Seed of the controller and of every evaluation [1]")->type_name("N");
   add_number(command, "--generation", o.generation, 1, 100'000,
              "Propose N networks at a time; that many workers can be busy [16]");
-  add_number(command, "--population", o.population, 1, 1'000'000, "evolution, nsga2: members of the population [64]");
+  add_number(command, "--population", o.population, 1, 1'000'000,
+             "evolution, nsga2: members of the population [a quarter of --trials, at most 64]");
   add_number(command, "--tournament", o.tournament, 1, 1'000'000,
-             "evolution: draw N members, the best of which is changed [16]");
+             "evolution: draw N members, the best of which is changed [a quarter of --population, at most 16]");
   command.add_option("--learning-rate", o.learning_rate, "rl: learning rate of the controller [0.00035]")
       ->type_name("F");
   command

@@ -2,6 +2,7 @@
 #include "effnet/report/search_page.h"
 
 #include <algorithm>
+#include <set>
 
 #include "effnet/base/text.h"
 #include "effnet/cli/search_show.h"
@@ -70,9 +71,12 @@ std::vector<std::pair<std::string, std::string>> facts(const SearchReport& repor
       {"trials", fmt::format("{} done, {} failed, {} running, {} waiting", result.done, result.failed, result.running,
                              result.waiting)},
       {"state", result.complete ? "the search has ended" : "not finished"}};
-  if (search.budgets.size() > 1)
+  if (const std::string budget = budget_text(search, result); !budget.empty()) {
     rows.emplace_back("budgets",
-                      fmt::format("{:g}; the history has the trials of the last one", fmt::join(search.budgets, ", ")));
+                      fmt::format("{:g}; dots and lists have the {} {}, and not the {} with fewer epochs",
+                                  fmt::join(search.budgets, ", "), count_of(std::ssize(result.best), "network"), budget,
+                                  count_of(result.smaller, "network")));
+  }
   return rows;
 }
 
@@ -86,9 +90,13 @@ std::string search_page(const SearchReport& report) {
                           .facts = facts(report),
                           .quality = quality.number,
                           .cost = cost.number,
+                          .scope = budget_text(search, report.result),
                           .history = history(report, quality, cost)};
-  for (const NasRow& row : report.result.pareto)
+  std::set<std::int64_t> front;  // numbers of trials
+  for (const NasRow& row : report.result.pareto) {
     page.front.push_back({quality.factor * row.quality, cost.factor * row.cost});
+    front.insert(row.trial);
+  }
   for (const RankedChoice& one : report.importance) {
     const search::Choice& choice = search.space.choices[one.choice];
     page.importance.push_back({.choice = fmt::format("stage {}: {}", choice.stage + 1, choice.field),
@@ -102,7 +110,9 @@ std::string search_page(const SearchReport& report) {
                          .spec = search::network_of(search.space, row.point),
                          .reward = row.reward,
                          .quality = quality.factor * row.quality,
-                         .cost = cost.factor * row.cost});
+                         .cost = cost.factor * row.cost,
+                         .options = search::to_text(search.space, row.point),
+                         .front = front.contains(row.trial)});
   }
   if (const auto& against = report.against; against && against->spearman && against->kendall) {
     page.correlations.push_back({.with = fmt::format("{} ({})", against->study, against->evaluator),

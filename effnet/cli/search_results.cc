@@ -100,6 +100,22 @@ std::string rows_text(const SearchReport& report, const std::vector<NasRow>& row
   return text;
 }
 
+// The head of the best networks. With several budgets, which networks are compared: results of different budgets cannot
+// be.
+std::string lists_text(const NasSearch& search, const search::NasResult& result) {
+  const std::string budget = budget_text(search, result);
+  if (budget.empty()) return "best networks\n";
+  std::string text = fmt::format("best of the {} {}", count_of(std::ssize(result.best), "network"), budget);
+  if (result.smaller > 0)
+    text += fmt::format("; not listed: {} with fewer epochs", count_of(result.smaller, "network"));
+  return text + "\n";
+}
+
+std::string one_network_text(const NasSearch& search, const search::NasResult& result) {
+  const std::string budget = budget_text(search, result);
+  return budget.empty() ? std::string("network") : "network " + budget;
+}
+
 std::string importance_text(const SearchReport& report) {
   if (report.networks < kFewestForImportance) {
     return fmt::format("importance of the choices: too few networks (got {}, expected at least {})\n", report.networks,
@@ -115,7 +131,10 @@ std::string importance_text(const SearchReport& report) {
     table.row({choice_name(choice), fmt::format("{:.1f} %", 100 * ranked.importance.explained), choice.options[best],
                quality_text(report.search, ranked.importance.options[best].mean)});
   }
-  return "importance: how much of the variance of quality each choice explains alone\n" + table.text();
+  std::string text = "importance: how much of the variance of quality each choice explains alone\n" + table.text();
+  if (report.importance.size() > kShownChoices)
+    text += fmt::format("... {} more (--json lists all)\n", report.importance.size() - kShownChoices);
+  return text;
 }
 
 std::string correlation_text(std::string_view name, const std::optional<search::Correlation>& correlation) {
@@ -175,12 +194,21 @@ std::string to_text(const SearchReport& report) {
         "trials: {} done ({} of them known from the same network), {} failed, {} running, {} waiting{}\n", result.done,
         result.twins, result.failed, result.running, result.waiting, result.complete ? "; the search has ended" : "");
   }
+  if (report.all_networks > 0) {
+    text += fmt::format("networks of the space: {} of {} evaluated{}\n", report.networks, report.all_networks,
+                        report.networks == report.all_networks ? "; more trials find no other" : "");
+  }
   if (!result.complete)
     text += fmt::format("not complete; to continue: effnet search run {}\n", in_shell(report.study));
   if (result.best.empty()) return text;
-  text += "\nbest networks\n" + rows_text(report, result.best);
-  text += fmt::format("\nPareto front: no other network is better and has a lower cost\n{}",
-                      rows_text(report, result.pareto));
+  text += "\n" + lists_text(search, result) + rows_text(report, result.best);
+  if (report.optimum) {
+    text += fmt::format("highest quality in the space, known for toy: {}, {}: {}\n",
+                        quality_text(search, report.optimum->quality), cost_text(search, report.optimum->cost),
+                        search::to_text(search.space, report.optimum->point));
+  }
+  text += fmt::format("\nPareto front: no other {} is better and has a lower cost\n{}",
+                      one_network_text(search, result), rows_text(report, result.pareto));
   text += "\n" + importance_text(report);
   if (report.against) text += "\n" + against_text(*report.against);
   text += report.page.empty() ? fmt::format("\ntry: effnet search export {} -o best.toml\n", in_shell(report.study))

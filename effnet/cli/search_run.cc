@@ -1,5 +1,6 @@
 #include "effnet/cli/search_run.h"
 
+#include "effnet/base/text.h"
 #include "effnet/cli/arguments.h"
 #include "effnet/cli/load.h"
 #include "effnet/cli/program.h"
@@ -16,19 +17,53 @@ using search::Study;
 // The search of the study; empty if there is no study at this place.
 std::optional<NasSearch> find_search(const std::string& study) {
   if (!Study::exists(study)) return std::nullopt;
-  return stored_search(Study(study, search::kNasStudy));
+  return stored_search(Study(study, search::kNasStudy, {}, search::Access::read));
+}
+
+// Whether nothing is left to do. Needs no permission to write. Throws Error(usage) if `search` has other settings than
+// the study.
+bool is_complete(const std::string& study, const NasSearch& search) {
+  Study open(study, search::kNasStudy, {}, search::Access::read);
+  check_same(search, stored_search(open), open.name());
+  return search::result_of(search, stored_trials(open, search)).complete;
+}
+
+// Gives the networks of a new search the number of classes of its images, for which they are trained, as a training
+// does. So costs and exported networks count it too, and the default target, the cost of the base.
+void take_classes(std::int64_t classes, bool default_target, NasSearch& search, Output& out) {
+  std::int64_t& own = search.space.base.classes;
+  if (search.latency) {
+    throw input_error("{}: the images have another number of classes than the measured networks (got {}, expected {})",
+                      search.space.name, classes, own)
+        .with_hint(
+            fmt::format("write classes = {} into the file of the space, and measure its latency table again", classes));
+  }
+  out.say(fmt::format("the networks have {}, as the images, instead of the {} of the space", count_of(classes, "class"),
+                      own));
+  own = classes;
+  if (default_target) search.objective.target = search::cost_of(search, search.space.base);
 }
 
 // Makes the study after all checks. Returns the evaluator, which throws if its data, its supernet or its device are
-// missing. Making it takes as long as opening the images, so the caller uses it too.
-std::unique_ptr<search::Evaluator> make_study(const std::string& study, const NasSearch& search,
+// missing. Making it takes as long as opening the images, so the caller uses it too. Changes the classes of `search` to
+// those of the images.
+std::unique_ptr<search::Evaluator> make_study(const SearchRunOptions& o, NasSearch& search,
                                               const SearchProgram& program, search::EvaluatorPlace place, Output& out) {
+  const std::string& study = o.worker.study;
   search::check(search);
-  const std::string settings = search::settings_text(search);
-  place.folder = runs_folder(study, settings);
-  std::unique_ptr<search::Evaluator> evaluator = program.make_evaluator(search.space, search.evaluator, place);
+  const auto make = [&] {
+    place.folder = runs_folder(study, search::settings_text(search));
+    return program.make_evaluator(search.space, search.evaluator, place);
+  };
+  std::unique_ptr<search::Evaluator> evaluator = make();
+  if (const std::int64_t classes = evaluator->classes(); classes != 0 && classes != search.space.base.classes) {
+    take_classes(classes, o.settings.target.empty() && o.settings.points_of.empty(), search, out);
+    search::check(search);
+    evaluator = make();
+  }
+  for (const std::string& text : setting_warnings(o.settings, search)) out.warn(text);
   try {
-    Study::create(study, search::kNasStudy, settings);
+    Study::create(study, search::kNasStudy, search::settings_text(search));
   } catch (const Error&) {
     if (!Study::exists(study)) throw;  // else another process has made it meanwhile, and the settings are compared
   }
@@ -53,7 +88,7 @@ std::optional<Error> run_worker_processes(const SearchRunOptions& o, const NasSe
     if (ended) {
       ended->update([&](const search::Trial& trial) {
         out.status("");
-        report_end(search, trial, counts.done + counts.failed, out);
+        report_end(search, study, trial, counts.done + counts.failed, o.workers, out);
       });
     }
     out.status(fmt::format("trials: {} done, {} failed, {} running, {} waiting", counts.done, counts.failed,
@@ -85,11 +120,15 @@ Body declare_search_run(CLI::App& command, const Globals& globals, const SearchP
     const std::optional<NasSearch> stored = find_search(o->worker.study);
     exec_for_evaluator(program, evaluator_of(o->settings, stored), globals);
     static_cast<void>(worker_options(o->worker.timeout_s));  // throws for a wrong --timeout
-    const NasSearch search = asked_search(o->settings, stored);
+    NasSearch search = asked_search(o->settings, stored);
     search::EvaluatorPlace place{
         .folder = {}, .device = device_of(o->worker.device, search.evaluator.name), .threads = thread_count(globals)};
+    if (stored && is_complete(o->worker.study, search)) {
+      show_report(search_report({.study = o->worker.study}), globals, out);
+      return 0;
+    }
     std::unique_ptr<search::Evaluator> evaluator;
-    if (!stored) evaluator = make_study(o->worker.study, search, program, place, out);
+    if (!stored) evaluator = make_study(*o, search, program, place, out);
     Study study(o->worker.study, search::kNasStudy);
     check_same(search, stored_search(study), study.name());
     if (o->workers != 1) evaluator.reset();  // the workers have their own
@@ -106,7 +145,7 @@ Body declare_search_run(CLI::App& command, const Globals& globals, const SearchP
     }
     const SearchReport report = search_report({.study = o->worker.study});
     check_ended(failed, report.result.complete, out);
-    show(report, globals, out);
+    show_report(report, globals, out);
     return 0;
   };
 }

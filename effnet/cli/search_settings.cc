@@ -1,5 +1,7 @@
 #include "effnet/cli/search_settings.h"
 
+#include <fmt/ranges.h>
+
 #include <algorithm>
 #include <array>
 #include <filesystem>
@@ -14,6 +16,7 @@
 #include "effnet/formats/safetensors.h"
 #include "effnet/graph/counted_costs.h"
 #include "effnet/model/cost_by_name.h"
+#include "effnet/search/space/extreme_point.h"
 #include "effnet/train/recipe/recipe.h"
 
 namespace effnet::cli {
@@ -186,6 +189,18 @@ void set_names(const SearchSettings& o, bool is_new, NasSearch& search) {
   }
 }
 
+// The default target. A latency table that was measured for another space, or by an earlier version of effnet, can lack
+// parts of a base that is no network of the space.
+double cost_of_base(const NasSearch& search) {
+  try {
+    return search::cost_of(search, search.space.base);
+  } catch (const Error& error) {
+    throw error.in("--target is missing, and its default is the latency of the space's base")
+        .with_hint(
+            "give --target, such as 12ms, or measure a table of this space: effnet search latency SPACE -o TABLE.json");
+  }
+}
+
 void set_objective(const SearchSettings& o, NasSearch& search) {
   search::Objective& objective = search.objective;
   if (!o.latency_table.empty())
@@ -196,22 +211,59 @@ void set_objective(const SearchSettings& o, NasSearch& search) {
   }
   if (o.weight) objective.weight = *o.weight;
   if (!o.target.empty()) objective.target = parse_cost("--target", o.target, objective.cost);
-  if (objective.target == 0) objective.target = search::cost_of(search, search.space.base);
+  if (objective.target == 0) objective.target = cost_of_base(search);
 }
 
-void set_controller(const SearchSettings& o, NasSearch& search) {
+void set_controller(const SearchSettings& o, bool is_new, NasSearch& search) {
   if (!o.seed.empty()) search.control.seed = search.evaluator.seed = parse_seed(o.seed);
   if (o.trials != 0 && o.points_of.empty()) search.trials = o.trials;  // else take_points() has used it
   if (o.generation != 0) search.generation_size = o.generation;
-  if (o.population != 0) search.control.population = o.population;
-  if (o.tournament != 0) search.control.tournament = o.tournament;
+  search::ControllerOptions& control = search.control;
+  // With a population as large as the trials no member ever leaves; a tournament as large as the population has nearly
+  // always the same winner.
+  if (is_new) control.population = std::clamp<std::int64_t>(search.trials / 4, 2, control.population);
+  if (o.population != 0) control.population = o.population;
+  if (is_new) control.tournament = std::clamp<std::int64_t>(control.population / 4, 2, control.tournament);
+  if (o.tournament != 0) control.tournament = o.tournament;
   if (o.learning_rate) search.control.learning_rate = *o.learning_rate;
 }
 
+// The options of one choice as its file has them.
+std::string options_text(const search::Space& space, const search::Choice& of) {
+  for (const search::Choice& choice : space.choices) {
+    if (choice.stage == of.stage && choice.field == of.field)
+      return fmt::format("[{}]", fmt::join(choice.options, ", "));
+  }
+  return "no choice";
+}
+
+// What two spaces differ in, and the value of each.
+struct SpaceDifference {
+  std::string what, asked, stored;
+};
+SpaceDifference first_difference(const search::Space& asked, const search::Space& stored) {
+  for (const search::Space* const space : {&asked, &stored}) {
+    for (const search::Choice& choice : space->choices) {
+      const std::string a = options_text(asked, choice), b = options_text(stored, choice);
+      if (a != b) return {fmt::format("{} of stage {}", choice.field, choice.stage + 1), a, b};
+    }
+  }
+  const auto [a, b] = first_different_lines(arch::print(asked.base), arch::print(stored.base));
+  return {"the base", in_quotes(a), in_quotes(b)};
+}
+
 // Throws if --space is given and is another one.
-void check_space(const SearchSettings& o, const search::Space& space) {
-  if (!o.space.empty() && search::print(load_space(o.space)) != search::print(space))
-    throw usage_error("--space: the study has another one (got {}, expected {})", o.space, space.name);
+void check_space(const SearchSettings& o, const search::Space& stored) {
+  if (o.space.empty()) return;
+  search::Space asked = load_space(o.space);
+  if (same_networks(asked, stored)) return;
+  if (asked.name != stored.name)
+    throw usage_error("--space: the study has another one (got {}, expected {})", o.space, stored.name);
+  asked.base.classes = stored.base.classes;
+  const SpaceDifference different = first_difference(asked, stored);
+  throw usage_error("--space: {} is not as it was when the study was made: {} (got {}, expected {})", o.space,
+                    different.what, different.asked, different.stored)
+      .with_hint("a study keeps its space: leave --space out to continue it, or make another study");
 }
 
 // Takes space, objective and networks from another study: all networks of its largest budget, or `trials` of them that
@@ -265,10 +317,53 @@ NasSearch asked_search(const SearchSettings& o, const std::optional<NasSearch>& 
   if (!o.points_of.empty()) take_points(o, search);
   set_names(o, !stored, search);
   check_owners(o, search);
-  set_controller(o, search);
+  set_controller(o, !stored, search);
   set_objective(o, search);
   set_evaluator(o, !stored, search);
   return search;
+}
+
+std::vector<std::string> setting_warnings(const SearchSettings& o, const NasSearch& search) {
+  std::vector<std::string> warnings;
+  if (!search.points.empty()) {
+    if (o.trials > std::ssize(search.points)) {
+      warnings.push_back(fmt::format("--trials {}: the other study has only {}, and all of them are evaluated",
+                                     o.trials, count_of(std::ssize(search.points), "network")));
+    }
+    return warnings;
+  }
+  const std::string& controller = search.controller;
+  const search::ControllerOptions& control = search.control;
+  if (controller != "random" && search.generation_size >= search.trials) {
+    warnings.push_back(
+        fmt::format("all networks are in one generation (--generation {}, --trials {}), so the controller {} sees no "
+                    "result: this is a random search. A generation should be at most a quarter of --trials",
+                    search.generation_size, search.trials, controller));
+  }
+  const bool has_population = controller == "evolution" || controller == "nsga2";
+  if (has_population && control.population >= search.trials) {
+    warnings.push_back(
+        fmt::format("no network leaves the population (--population {}, --trials {}), so bad ones are parents to the "
+                    "end. A population should be at most a quarter of --trials",
+                    control.population, search.trials));
+  }
+  if (controller == "evolution" && control.tournament > control.population) {
+    warnings.push_back(
+        fmt::format("the best network of the population is nearly always the parent (--tournament {}, --population "
+                    "{}). A tournament should be about a quarter of --population",
+                    control.tournament, control.population));
+  }
+  const search::Objective& objective = search.objective;
+  if (objective.form == search::ObjectiveForm::soft) {  // the other forms refuse such a target
+    const auto cost = [&](const arch::ArchSpec& spec) { return search::cost_of(search, spec); };
+    const search::Point cheapest = search::extreme_point(search.space, search::Extreme::cheapest, cost);
+    if (const double least = cost(search::network_of(search.space, cheapest)); least > objective.target) {
+      warnings.push_back(fmt::format(
+          "--target {}: no network of the space has so little; the cheapest one found has {}",
+          graph::exact_cost_text(objective.cost, objective.target), graph::exact_cost_text(objective.cost, least)));
+    }
+  }
+  return warnings;
 }
 
 void check_same(const NasSearch& asked, const NasSearch& stored, const std::string& study) {

@@ -34,6 +34,10 @@ std::string evaluator_of(const SearchSettings& o, const std::optional<search::Na
 // controller does not have, and the errors of the files that the options name.
 search::NasSearch asked_search(const SearchSettings& o, const std::optional<search::NasSearch>& stored);
 
+// Settings of a new search that it accepts, but that cannot work as they are meant, with advice: a population as large
+// as the trials, a target that no network can reach.
+std::vector<std::string> setting_warnings(const SearchSettings& o, const search::NasSearch& search);
+
 // Throws Error(usage) with the first option whose setting differs, if any does.
 void check_same(const search::NasSearch& asked, const search::NasSearch& stored, const std::string& study);
 

@@ -1,4 +1,6 @@
 // effnet search: its options and what they set.
+#include <gmock/gmock.h>
+
 #include <filesystem>
 
 #include "effnet/base/text.h"
@@ -209,11 +211,68 @@ TEST_F(SearchCommand, TheFirstDifferentSettingIsNamed) {
             "2 s: --cost: the study has another value (got 'params', expected 'macs')")
       << "before the target, which has changed too";
   EXPECT_EQ(differs([](SearchSettings& s) { s.population = 5; }),
-            "2 s: --population: the study has another value (got '5', expected '64')");
+            "2 s: --population: the study has another value (got '5', expected '25')");
   EXPECT_EQ(differs([](SearchSettings& s) { s.evaluator = "zerocost"; }),
             "2 --evaluator: the study has another one (got zerocost, expected toy)");
   EXPECT_EQ(differs([](SearchSettings& s) { s.space = "cifar"; }),
             "2 --space: the study has another one (got cifar, expected tiny)");
+}
+
+TEST_F(SearchCommand, TheDefaultTargetIsMissingWhereTheTableLacksTheBase) {
+  const search::Space tiny = load_space(space());
+  const std::vector<search::TimedNetwork> one{{search::network_of(tiny, {1, 1, 2}), 2.5}};  // k5 e4 / c32
+  SearchSettings o = toy();
+  o.cost = "latency";
+  o.latency_table = in_folder("table.json");
+  write_text(o.latency_table, search::to_text(search::fit_latency(one, {})));
+  EXPECT_THAT(refused(o),
+              testing::StartsWith("3 --target is missing, and its default is the latency of the space's base: tiny: "));
+  o.target = "2ms";
+  EXPECT_EQ(refused(o), "");
+}
+
+TEST_F(SearchCommand, ThePopulationIsAQuarterOfTheTrials) {
+  const auto control = [&](int trials, int population) {
+    SearchSettings o = toy();
+    o.trials = trials;
+    o.population = population;
+    return asked_search(o, {}).control;
+  };
+  EXPECT_EQ(control(24, 0).population, 6);
+  EXPECT_EQ(control(24, 0).tournament, 2);
+  EXPECT_EQ(control(3, 0).population, 2) << "the smallest one";
+  EXPECT_EQ(control(1000, 0).population, 64);
+  EXPECT_EQ(control(1000, 0).tournament, 16);
+  EXPECT_EQ(control(1000, 32).tournament, 8);
+  // A study keeps what it was made with.
+  SearchSettings o = toy();
+  o.population = 50;
+  const search::NasSearch stored = asked_search(o, {});
+  EXPECT_EQ(asked_search({}, stored).control.population, 50);
+  EXPECT_EQ(asked_search({}, stored).control.tournament, stored.control.tournament);
+}
+
+TEST_F(SearchCommand, SettingsThatCannotWorkAreWarnings) {
+  const auto warnings = [&](auto change) {
+    SearchSettings o = toy();
+    change(o);
+    return setting_warnings(o, asked_search(o, {}));
+  };
+  using testing::ElementsAre;
+  using testing::HasSubstr;
+  EXPECT_THAT(warnings([](SearchSettings&) {}), testing::IsEmpty());
+  EXPECT_THAT(warnings([](SearchSettings& o) { o.population = 100; }),
+              ElementsAre(HasSubstr("(--population 100, --trials 100)")));
+  EXPECT_THAT(warnings([](SearchSettings& o) { o.population = 99; }), testing::IsEmpty());
+  EXPECT_THAT(warnings([](SearchSettings& o) { o.controller = "nsga2", o.trials = 40, o.population = 50; }),
+              ElementsAre(HasSubstr("(--population 50, --trials 40)")));
+  EXPECT_THAT(warnings([](SearchSettings& o) { o.trials = 16; }),
+              ElementsAre(HasSubstr("(--generation 16, --trials 16)")));
+  EXPECT_THAT(warnings([](SearchSettings& o) { o.trials = 16, o.controller = "random"; }), testing::IsEmpty());
+  EXPECT_THAT(warnings([](SearchSettings& o) { o.population = 8, o.tournament = 9; }),
+              ElementsAre(HasSubstr("(--tournament 9, --population 8)")));
+  EXPECT_THAT(warnings([](SearchSettings& o) { o.target = "1K"; }),
+              ElementsAre(HasSubstr("--target 1,000 MACs: no network of the space has so little")));
 }
 
 // Every setting that an option can change has a row in the table of options: no message has a path of the JSON.

@@ -1,6 +1,7 @@
 #include "effnet/cli/search_show.h"
 
 #include <algorithm>
+#include <cmath>
 #include <functional>
 #include <map>
 #include <set>
@@ -10,6 +11,8 @@
 #include "effnet/base/text.h"
 #include "effnet/cli/arguments.h"
 #include "effnet/cli/search_text.h"
+#include "effnet/report/run_warnings.h"
+#include "effnet/search/nas/toy.h"
 
 namespace effnet::cli {
 namespace {
@@ -44,10 +47,63 @@ std::vector<RankedChoice> ranked_choices(const search::Space& space, const std::
   return ranked;
 }
 
+// The number of networks of a small space; 0 if it has more points.
+std::int64_t count_networks(const search::Space& space) {
+  constexpr std::int64_t kMostPoints = 2000;  // takes some milliseconds
+  std::int64_t points = 1;
+  for (const search::Choice& choice : space.choices) {
+    points *= std::ssize(choice.options);
+    if (points > kMostPoints) return 0;
+  }
+  std::set<search::Point> networks;
+  for (std::int64_t i = 0; i < points; ++i) {
+    search::Point point;
+    point.reserve(space.choices.size());
+    std::int64_t rest = i;
+    for (const search::Choice& choice : space.choices) {
+      point.push_back(static_cast<int>(rest % std::ssize(choice.options)));
+      rest /= std::ssize(choice.options);
+    }
+    networks.insert(search::canonical(space, point));
+  }
+  return std::ssize(networks);
+}
+
+// The best network of the toy; empty for other evaluators, and if it cannot be found.
+std::optional<NasRow> known_optimum(const NasSearch& search) {
+  if (search.evaluator.name != "toy") return {};
+  try {
+    const auto found = search::toy_optimum(search.space, search.evaluator.seed);
+    return NasRow{.point = found.point,
+                  .quality = found.quality,
+                  .cost = search::cost_of(search, search::network_of(search.space, found.point))};
+  } catch (const Error&) {
+    return {};
+  }
+}
+
+// What a training says of its accuracy, for the best network: with few images the best of many networks is the
+// luckiest. Studies of earlier versions do not have the number of images.
+std::vector<std::string> quality_warnings(const NasRow& best, const std::vector<search::NasTrial>& trials) {
+  const auto trial = std::ranges::find(trials, best.trial, &search::Trial::id);
+  if (trial == trials.end()) return {};
+  const Json details = Json::parse(trial->details, nullptr, /*allow_exceptions=*/false);
+  const auto count = [&](const char* name) -> std::int64_t {
+    const Json::json_pointer path(fmt::format("/evaluator/{}", name));
+    return details.contains(path) && details[path].is_number_integer() ? details[path].get<std::int64_t>() : 0;
+  };
+  const std::int64_t images = count("images"), largest = count("largest_class");
+  if (images < 1 || largest < 1) return {};
+  const std::int64_t right = std::llround(best.quality * static_cast<double>(images));
+  const std::optional<std::string> warning = report::chance_warning(right, images, largest);
+  if (!warning) return {};
+  return {fmt::format("the best network, trial {}: {}", best.trial, *warning)};
+}
+
 SearchComparison compare(const NasSearch& search, const search::NasResult& result, const std::string& against) {
   search::Study study(against, search::kNasStudy, {}, search::Access::read);
   const NasSearch other = stored_search(study);
-  if (search::print(other.space) != search::print(search.space))
+  if (!same_networks(other.space, search.space))
     throw usage_error("--against: the studies have different spaces (got {} and {}, expected the same one)",
                       other.space.name, search.space.name);
   std::map<search::Point, double> qualities;
@@ -107,9 +163,17 @@ SearchReport search_report(const SearchShowOptions& o) {
   report.result = search::result_of(report.search, report.trials);
   const std::vector<search::ValuedPoint> values = valued_points(report.search, report.trials);
   report.networks = std::ssize(values);
+  report.all_networks = count_networks(report.search.space);
+  if (report.result.complete) report.optimum = known_optimum(report.search);
   report.importance = ranked_choices(report.search.space, values);
+  if (!report.result.best.empty()) report.warnings = quality_warnings(report.result.best.front(), report.trials);
   if (!o.against.empty()) report.against = compare(report.search, report.result, o.against);
   return report;
+}
+
+void show_report(const SearchReport& report, const Globals& globals, Output& out) {
+  show(report, globals, out);
+  for (const std::string& text : report.warnings) out.warn(text);
 }
 
 Body declare_search_show(CLI::App& command, const Globals& globals) {
@@ -117,10 +181,11 @@ Body declare_search_show(CLI::App& command, const Globals& globals) {
   declare_options(command, *o);
   return [o, &globals](Output& out) {
     check_no_stdout("--report", o->page);
+    check_extension("--report", o->page, ".html");
     for (const std::string& study : {o->study, o->against}) check_not_study("--report", o->page, study);
     const SearchReport report = o->live ? watch(*o, !globals.json, out) : search_report(*o);
     if (!o->page.empty()) write_text(o->page, search_page(report));
-    show(report, globals, out);
+    show_report(report, globals, out);
     return 0;
   };
 }

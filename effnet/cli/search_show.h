@@ -43,13 +43,18 @@ struct SearchReport {
   std::vector<search::NasTrial> trials = {};
   // For the quality with the first budget; the most important choice first. Empty below kFewestForImportance networks.
   std::vector<RankedChoice> importance = {};
-  std::int64_t networks = 0;  // different ones that are done with the first budget
+  std::int64_t networks = 0;      // different ones that are done with the first budget
+  std::int64_t all_networks = 0;  // of the space; 0 if it has too many points to count them
+  // The network with the highest quality, where it is known: toy. Empty before the search has ended.
+  std::optional<search::NasRow> optimum = {};
   std::optional<SearchComparison> against = {};
-  std::string page = {};  // the HTML file that the command writes
+  std::vector<std::string> warnings = {};  // of the quality of the best network
+  std::string page = {};                   // the HTML file that the command writes
   std::size_t top = 10;
 };
 // Reads the study. Does not write options.page.
 SearchReport search_report(const SearchShowOptions& options);
+void show_report(const SearchReport& report, const Globals& globals, Output& out);  // with its warnings
 Json to_json(const SearchReport& report);
 std::string to_text(const SearchReport& report);
 std::string search_page(const SearchReport& report);  // HTML

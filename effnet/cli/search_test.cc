@@ -128,6 +128,126 @@ TEST_F(SearchCommand, TheEvaluatorIsMadeOnce) {
   EXPECT_EQ(folders.size(), 2U) << "a continued study uses the folder that it was made with";
 }
 
+// The toy with images of seven classes; the small space has three.
+class ToyWithImages final : public search::Evaluator {
+ public:
+  explicit ToyWithImages(std::unique_ptr<search::Evaluator> toy) : toy_(std::move(toy)) {}
+  search::Quality evaluate(const arch::ArchSpec& spec, const search::Point& point,
+                           const search::Trial& trial) override {
+    return toy_->evaluate(spec, point, trial);
+  }
+  std::int64_t classes() const override { return 7; }
+
+ private:
+  std::unique_ptr<search::Evaluator> toy_;
+};
+
+TEST_F(SearchCommand, NetworksHaveTheClassesOfTheImages) {
+  const SearchProgram program{
+      .make_evaluator = [](const search::Space& of, const search::EvaluatorSettings& settings,
+                           const search::EvaluatorPlace&) -> std::unique_ptr<search::Evaluator> {
+        return std::make_unique<ToyWithImages>(search::make_toy_evaluator(of, settings));
+      }};
+  const auto search_run = [&](std::vector<std::string> words) {
+    CLI::App app;
+    const Globals globals{.threads = {1}};
+    const Body body = declare_search_run(app, globals, program);
+    std::reverse(words.begin(), words.end());  // CLI11 expects them reversed
+    app.parse(words);
+    CapturedOutput captured;
+    body(captured.out);
+    return captured.messages.text();
+  };
+  const std::vector<std::string> words{study(), "--evaluator", "toy", "--space", space(), "--trials", "5"};
+  EXPECT_NE(search_run(words).find("the networks have 7 classes, as the images, instead of the 3 of the space"),
+            std::string::npos);
+  const search::NasSearch stored = stored_search(search::Study(study(), search::kNasStudy));
+  arch::ArchSpec base = load_space(space()).base;
+  base.classes = 7;
+  EXPECT_EQ(stored.space.base.classes, 7);
+  EXPECT_EQ(stored.objective.target, graph::count_macs(base)) << "the default";
+  EXPECT_EQ(search_run(words).find("classes"), std::string::npos) << "the same command continues it";
+
+  // A target that is given stays; a latency table is of networks with the classes of the space.
+  std::vector<std::string> other = words;
+  other.front() = in_folder("other.study");
+  other.insert(other.end(), {"--target", "1M"});
+  search_run(other);
+  EXPECT_EQ(stored_search(search::Study(other.front(), search::kNasStudy)).objective.target, 1e6);
+  const search::Space tiny = load_space(space());
+  std::vector<search::TimedNetwork> timed;
+  for (const search::Point& point : search::covering_points(tiny, 0, 1))
+    timed.push_back({search::network_of(tiny, point), 2});
+  write_text(in_folder("table.json"), search::to_text(search::fit_latency(timed, {})));
+  std::vector<std::string> latency = words;
+  latency.front() = in_folder("latency.study");
+  latency.insert(latency.end(), {"--cost", "latency", "--latency-table", in_folder("table.json"), "--target", "1ms"});
+  EXPECT_EQ(refusal([&] { search_run(latency); }),
+            "3 tiny: the images have another number of classes than the measured networks (got 7, expected 3)");
+}
+
+// Six of eight images are right, and four are of one class: the 95 % interval (Wilson) begins at 41 %.
+TEST_F(SearchCommand, FewImagesDoNotTellAnAccuracyFromChance) {
+  const auto messages = [&](int images, const char* name) {
+    class Measured final : public search::Evaluator {
+     public:
+      explicit Measured(int images) : images_(images) {}
+      search::Quality evaluate(const arch::ArchSpec&, const search::Point&, const search::Trial&) override {
+        return {.value = 0.75, .details = Json{{"images", images_}, {"largest_class", images_ / 2}}.dump()};
+      }
+
+     private:
+      int images_;
+    };
+    const SearchProgram program{
+        .make_evaluator = [&](const search::Space&, const search::EvaluatorSettings&,
+                              const search::EvaluatorPlace&) -> std::unique_ptr<search::Evaluator> {
+          return std::make_unique<Measured>(images);
+        }};
+    CLI::App app;
+    const Globals globals{.threads = {1}};
+    const Body body = declare_search_run(app, globals, program);
+    app.parse(std::vector<std::string>{"10", "--trials", space(), "--space", "toy", "--evaluator", in_folder(name)});
+    CapturedOutput captured;
+    EXPECT_EQ(body(captured.out), 0);
+    return captured.messages.text();
+  };
+  const std::string warning = "too few images to tell the accuracy from chance: 6 of 8 images are right";
+  EXPECT_NE(messages(8, "few").find(warning), std::string::npos);
+  EXPECT_NE(run_effnet({"search", "show", in_folder("few")}).messages.find(warning), std::string::npos);
+  EXPECT_EQ(messages(800, "many").find("chance"), std::string::npos);
+}
+
+TEST_F(SearchCommand, AnArchFileIsNoSpace) {
+  const std::string file = in_folder("best.toml");
+  write_text(file, arch::print(load_space(space()).base));
+  const RunResult given = run({"--space", file});
+  EXPECT_EQ(given.code, 3);
+  EXPECT_NE(given.messages.find("an arch file is no space"), std::string::npos) << given.messages;
+  write_text(in_folder("other.toml"), "name = \"other\"\nbase = \"best.toml\"\n[choices]\nkernel = [3, 5]\n");
+  const RunResult base = run({"--space", in_folder("other.toml")});
+  EXPECT_EQ(base.code, 3);
+  EXPECT_NE(base.messages.find("write a table [base]"), std::string::npos) << base.messages;
+}
+
+TEST_F(SearchCommand, AnEditedSpaceIsNamedByItsFirstDifference) {
+  ASSERT_EQ(run({"--space", space(), "--trials", "5"}).code, 0);
+  const auto with = [&](const std::string& old, const std::string& text) {
+    std::string edited = kSmallSpace;
+    edited.replace(edited.find(old), old.size(), text);
+    write_text(space(), edited);
+    const RunResult again = run({"--space", space(), "--trials", "5"});
+    EXPECT_EQ(again.code, 2);
+    return again.messages;
+  };
+  EXPECT_NE(with("[16, 24, 32]", "[16, 24]").find("channels of stage 2 (got [16, 24], expected [16, 24, 32])"),
+            std::string::npos);
+  EXPECT_NE(with("kernel = [3, 5]", "").find("kernel of stage 1 (got no choice, expected [3, 5])"), std::string::npos);
+  EXPECT_NE(
+      with("resolution = 32", "resolution = 40").find("the base (got 'resolution = 40', expected 'resolution = 32')"),
+      std::string::npos);
+}
+
 TEST_F(SearchCommand, DamagedTextsNameStudyAndTrial) {
   ASSERT_EQ(run({"--space", space(), "--trials", "5"}).code, 0);
   const auto change = [&](const char* what) {
@@ -180,6 +300,24 @@ TEST_F(SearchCommand, ComparesTwoStudiesOfTheSameNetworks) {
   EXPECT_EQ(with({space()}), 0);
   EXPECT_EQ(with({"cifar"}), 2);
   EXPECT_EQ(with({space(), "--controller", "random"}), 2);
+}
+
+// 12 networks: 200 random draws find all of them, 5 do not. The toy's optimum is among them.
+TEST_F(SearchCommand, SaysWhenAllNetworksOfTheSpaceAreEvaluated) {
+  const RunResult all = run({"--space", space(), "--controller", "random", "--trials", "200"});
+  EXPECT_NE(all.results.find("networks of the space: 12 of 12 evaluated; more trials find no other\n"),
+            std::string::npos)
+      << all.results;
+  EXPECT_NE(all.results.find("highest quality in the space, known for toy: 100.00 %, "), std::string::npos);
+  const std::string again = in_folder("again.study");
+  const RunResult more =
+      run_effnet({"search", "run", again, "--evaluator", "toy", "--points-of", study(), "--trials", "400"});
+  EXPECT_NE(more.messages.find("--trials 400: the other study has only 12 networks"), std::string::npos)
+      << more.messages;
+  const RunResult few =
+      run_effnet({"search", "run", in_folder("few.study"), "--evaluator", "toy", "--space", space(), "--trials", "2"});
+  EXPECT_EQ(few.results.find("more trials find no other"), std::string::npos) << few.results;
+  EXPECT_NE(few.results.find(" of 12 evaluated\n"), std::string::npos) << few.results;
 }
 
 TEST_F(SearchCommand, FewNetworksHaveNoImportance) {

@@ -26,6 +26,11 @@ std::string quality_text(const NasSearch& search, double quality) {
   return accuracy ? fmt::format("{:.2f} %", 100 * quality) : fmt::format("{:.4g}", quality);
 }
 
+std::string budget_text(const NasSearch& search, const search::NasResult& result) {
+  if (search.budgets.size() < 2 || result.best.empty()) return {};
+  return fmt::format("with {}", number_of(result.best.front().budget, "epoch"));
+}
+
 std::string objective_text(const NasSearch& search) {
   const search::Objective& o = search.objective;
   const std::string target = cost_text(search, o.target);

@@ -22,15 +22,19 @@ constexpr std::size_t kDigestDigits = 12;
 
 bool is_training(const NasSearch& search) { return !search::evaluator_facts(search.evaluator.name).unit.empty(); }
 
-void report_end(const NasSearch& search, const Trial& trial, std::int64_t ended, Output& out) {
+void report_end(const NasSearch& search, search::Study& study, const Trial& trial, std::int64_t ended, int workers,
+                Output& out) {
   if (trial.state != search::TrialState::done) {
     out.status("");
     out.warn(fmt::format("trial {} failed: {} ({})", trial.id, trial.details, trial.what.candidate));
   } else if (is_training(search)) {
     const search::TrialNumbers numbers = search::numbers_of(trial);
-    out.say(fmt::format("trial {} ({}): {}, {}, reward {:.4f}: {}", trial.id, number_of(trial.what.budget, "epoch"),
-                        quality_text(search, numbers.quality), cost_text(search, numbers.cost), trial.score,
-                        trial.what.candidate));
+    std::string line = fmt::format("trial {} ({}): {}, {}, reward {:.4f}: {}", trial.id,
+                                   number_of(trial.what.budget, "epoch"), quality_text(search, numbers.quality),
+                                   cost_text(search, numbers.cost), trial.score, trial.what.candidate);
+    const std::optional<double> left = search::seconds_left(search, study.trials(), workers);
+    if (left && *left >= 1) line += fmt::format("; about {} left", time_text(*left));
+    out.say(line);
   } else {
     out.status(fmt::format("{} trials done; trial {}: reward {:.4f}", ended, trial.id, trial.score));
   }
@@ -55,7 +59,11 @@ search::WorkerResult evaluate_trials(const SearchWorkerOptions& o, const NasSear
   search::WorkerOptions options = worker_options(o.timeout_s);
   options.most_trials = o.trials;
   std::int64_t ended = 0;
-  options.ended = [&](const Trial& trial) { report_end(search, trial, ++ended, out); };
+  options.ended = [&](const Trial& trial) {
+    if (out.quiet()) return;  // several workers of one command
+    const auto others = static_cast<int>(study.counts().running);
+    report_end(search, study, trial, ++ended, others + 1, out);
+  };
   const InterruptNotice notice = stopping_notice(out.quiet() || !is_training(search));
   const search::WorkerResult result = search::work(study, search::kNasStudy, search::plan_of(search),
                                                    search::evaluate_with(search, evaluator), options);

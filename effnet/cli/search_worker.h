@@ -26,8 +26,10 @@ std::filesystem::path runs_folder(const std::string& where, std::string_view set
 
 // Whether a trial is a training, which takes minutes.
 bool is_training(const search::NasSearch& search);
-// Reports the end of a trial: a line for a training, a status line otherwise. `ended`: how many have ended.
-void report_end(const search::NasSearch& search, const search::Trial& trial, std::int64_t ended, Output& out);
+// Reports the end of a trial: a line for a training, with the time that `workers` processes need for the rest; a status
+// line otherwise. `ended`: how many have ended.
+void report_end(const search::NasSearch& search, search::Study& study, const search::Trial& trial, std::int64_t ended,
+                int workers, Output& out);
 
 // Evaluates trials until the search has ended, or options.trials of them.
 search::WorkerResult evaluate_trials(const SearchWorkerOptions& options, const search::NasSearch& search,

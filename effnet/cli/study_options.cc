@@ -2,7 +2,6 @@
 
 #include <algorithm>
 #include <filesystem>
-#include <utility>
 
 #include "effnet/base/error.h"
 #include "effnet/base/text.h"
@@ -13,18 +12,6 @@ namespace {
 
 namespace fs = std::filesystem;
 using Document = nlohmann::json;  // with sorted keys, unlike cli::Json
-
-// The first line in which two texts differ.
-std::pair<std::string, std::string> first_different_lines(std::string_view a, std::string_view b) {
-  while (true) {
-    const std::size_t end_a = a.find('\n'), end_b = b.find('\n');
-    const std::string_view line_a = a.substr(0, end_a), line_b = b.substr(0, end_b);
-    if (line_a != line_b || end_a == std::string_view::npos || end_b == std::string_view::npos)
-      return {std::string(line_a), std::string(line_b)};
-    a.remove_prefix(end_a + 1);
-    b.remove_prefix(end_b + 1);
-  }
-}
 
 // A value as it is typed: 0.5, evolution, 2,6.
 std::string typed(const Document& value) {
@@ -67,6 +54,17 @@ void check_same(std::string_view study, const StudyOption& option, const Documen
 }
 
 }  // namespace
+
+std::pair<std::string, std::string> first_different_lines(std::string_view a, std::string_view b) {
+  while (true) {
+    const std::size_t end_a = a.find('\n'), end_b = b.find('\n');
+    const std::string_view line_a = a.substr(0, end_a), line_b = b.substr(0, end_b);
+    if (line_a != line_b || end_a == std::string_view::npos || end_b == std::string_view::npos)
+      return {std::string(line_a), std::string(line_b)};
+    a.remove_prefix(end_a + 1);
+    b.remove_prefix(end_b + 1);
+  }
+}
 
 void check_same_options(std::string_view study, std::string_view asked, std::string_view stored,
                         std::span<const StudyOption> options) {

@@ -6,11 +6,15 @@
 #include <span>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "effnet/train/recipe/recipe.h"
 
 namespace effnet::cli {
+
+// The first line in which two texts differ; empty where a text has ended.
+std::pair<std::string, std::string> first_different_lines(std::string_view a, std::string_view b);
 
 // One setting, the option that sets it, and how the setting is written in a message.
 struct StudyOption {

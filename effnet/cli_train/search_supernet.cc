@@ -21,6 +21,7 @@ train::Recipe recipe_of(const SearchSupernetOptions& o) {
 SearchSupernetResult run_search_supernet(const SearchSupernetOptions& o, const Globals& globals, Output& out) {
   turn_warnings_off();
   check_no_stdout("-o", o.out);
+  check_not_study("-o", o.out);
   for (const std::string& input : {o.space, o.data, o.recipe}) check_not_input("-o", o.out, input);
   const search::Space space = load_space(o.space);
   ProgressLine line(out);

@@ -77,8 +77,8 @@ std::string cost_text(std::string_view cost, double value) {
 
 std::string exact_cost_text(std::string_view cost, double value) {
   const CountedCost* const counted = find_counted_cost(cost);
-  if (counted == nullptr) return fmt::format("{} ms", value);
-  constexpr double kMostDigits = 1e15;  // a double is exact up to 2^53
+  if (counted == nullptr) return fmt::format("{:.6g} ms", value);  // a time is not known better
+  constexpr double kMostDigits = 1e15;                             // a double is exact up to 2^53
   if (value != std::floor(value) || value > kMostDigits) return fmt::format("{:g} {}", value, counted->plural);
   return fmt::format("{} {}", grouped(static_cast<std::int64_t>(value)), counted->plural);
 }

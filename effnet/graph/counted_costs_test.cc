@@ -21,6 +21,7 @@ TEST(CountedCosts, ExactTextsHaveAllDigits) {
   EXPECT_EQ(exact_cost_text("params", 1), "1 parameters") << "a limit, not a count";
   EXPECT_EQ(exact_cost_text("memory", 65'536), "65,536 bytes");
   EXPECT_EQ(exact_cost_text(kLatencyCost, 12.345), "12.345 ms");
+  EXPECT_EQ(exact_cost_text(kLatencyCost, 0.018411033888039722), "0.018411 ms");
   EXPECT_EQ(exact_cost_text("macs", 0.5), "0.5 MACs");
   EXPECT_EQ(exact_cost_text("macs", 1e30), "1e+30 MACs");
 }

@@ -49,6 +49,9 @@ TEST_F(ProxyTest, TheQualityIsTheTop1AfterTheBudget) {
   EXPECT_LE(one.value, 1);
   EXPECT_DOUBLE_EQ(100 * one.value, details.at("top1").get<double>());
   EXPECT_EQ(details.at("epochs"), 3);
+  const int images = details.at("images"), largest = details.at("largest_class");
+  EXPECT_LT(largest, images) << "several classes";
+  EXPECT_GE(3 * largest, images) << "three classes";
   EXPECT_TRUE(fs::is_empty(folder_.path()));
   EXPECT_EQ(evaluate(testkit::trial(3), testkit::place(folder_.path())).value, one.value);
 }

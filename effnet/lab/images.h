@@ -17,6 +17,8 @@ struct Images {
 // Opens recipe.data.folder. Throws Error(input) for a dataset that cannot be used, Error(usage) if none is given.
 Images open_images(const arch::ArchSpec& spec, const train::Recipe& recipe);
 
+std::int64_t largest_class(const data::Dataset& images);  // the number of images of the class that has the most
+
 // The network without dropout and drop path. Its parameters have the same names and sizes. For forward passes in which
 // batch norm uses the statistics of the batch, but nothing is dropped.
 arch::ArchSpec without_drops(arch::ArchSpec spec);

@@ -45,15 +45,25 @@ void remove_files(const search::Trial& trial, const fs::path& arch, const fs::pa
 
 class ProxyEvaluator final : public search::Evaluator {
  public:
-  explicit ProxyEvaluator(ProxyOptions options) : options_(std::move(options)) {}
+  ProxyEvaluator(ProxyOptions options, const train::RunData& data)
+      : options_(std::move(options)),
+        classes_(data.classes),
+        images_(data.validation->size()),
+        largest_class_(largest_class(*data.validation)) {}
 
   search::Quality evaluate(const arch::ArchSpec& spec, const search::Point&, const search::Trial& trial) override {
-    search::Evaluation trained = train_proxy(trial, spec, options_);
-    return {.value = trained.score / 100, .details = std::move(trained.details)};
+    const search::Evaluation trained = train_proxy(trial, spec, options_);
+    nlohmann::json details = nlohmann::json::parse(trained.details);
+    details["images"] = images_;
+    details["largest_class"] = largest_class_;
+    return {.value = trained.score / 100, .details = details.dump()};
   }
+  std::int64_t classes() const override { return classes_; }
 
  private:
   ProxyOptions options_;
+  std::int64_t classes_;
+  std::int64_t images_, largest_class_;  // of the validation
 };
 
 // Throws CandidateError if the network cannot be built.
@@ -123,8 +133,9 @@ std::unique_ptr<search::Evaluator> make_proxy_evaluator(const search::Space& spa
                        .threads = place.threads,
                        .log = place.log};
   // Throws now, and not in every trial.
-  if (!open_images(space.base, options.recipe).data.validation) throw no_validation_images(options.recipe);
-  return std::make_unique<ProxyEvaluator>(std::move(options));
+  const Images images = open_images(space.base, options.recipe);
+  if (!images.data.validation) throw no_validation_images(options.recipe);
+  return std::make_unique<ProxyEvaluator>(std::move(options), images.data);
 }
 
 }  // namespace effnet::lab

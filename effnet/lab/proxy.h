@@ -31,7 +31,9 @@ struct ProxyOptions {
 search::Evaluation train_proxy(const search::Trial& trial, const arch::ArchSpec& spec, const ProxyOptions& options);
 
 // The evaluator "proxy": train_proxy() with the recipe of `settings`. The quality is the top-1 from 0 to 1, the budget
-// of a trial is its number of epochs. Throws Error(input) for a wrong recipe and for a dataset that cannot be used.
+// of a trial is its number of epochs. Its details also have "images" and "largest_class": the numbers of validation
+// images, and of those of the class that has the most. Throws Error(input) for a wrong recipe and for a dataset that
+// cannot be used.
 std::unique_ptr<search::Evaluator> make_proxy_evaluator(const search::Space& space,
                                                         const search::EvaluatorSettings& settings,
                                                         const search::EvaluatorPlace& place);

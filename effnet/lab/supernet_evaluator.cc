@@ -37,6 +37,8 @@ class Children {
   Child child(const search::Point& point) const;
   Accuracy accuracy(const Child& child) const;
   formats::Model model(const search::Point& point) const;
+  std::int64_t classes() const { return supernet_.classes; }
+  const data::Dataset& validation() const { return *images_.data.validation; }
 
  private:
   search::Space space_;  // with the recipe's settings and the classes of the images
@@ -130,16 +132,20 @@ formats::Model Children::model(const search::Point& point) const {
 
 class SupernetEvaluator final : public search::Evaluator {
  public:
-  explicit SupernetEvaluator(Children children) : children_(std::move(children)) {}
+  explicit SupernetEvaluator(Children children)
+      : children_(std::move(children)), largest_class_(largest_class(children_.validation())) {}
 
   search::Quality evaluate(const arch::ArchSpec&, const search::Point& point, const search::Trial&) override {
     const Accuracy found = children_.accuracy(children_.child(point));
     const double top1 = static_cast<double>(found.right) / static_cast<double>(found.images);
-    return {.value = top1, .details = nlohmann::json{{"top1", 100 * top1}, {"images", found.images}}.dump()};
+    const nlohmann::json details{{"top1", 100 * top1}, {"images", found.images}, {"largest_class", largest_class_}};
+    return {.value = top1, .details = details.dump()};
   }
+  std::int64_t classes() const override { return children_.classes(); }
 
  private:
   Children children_;
+  std::int64_t largest_class_;  // images of the class that has the most in the validation
 };
 
 }  // namespace

@@ -168,6 +168,7 @@ class ZeroCostEvaluator final : public search::Evaluator {
       throw search::CandidateError(fmt::format("the score {} is not finite (got {})", score_.name, value));
     return {.value = value, .details = fmt::format(R"({{"score":"{}"}})", score_.name)};
   }
+  std::int64_t classes() const override { return score_.needs_images ? classes_ : 0; }
 
  private:
   const ZeroCostScore& score_;

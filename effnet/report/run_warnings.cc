@@ -4,6 +4,7 @@
 
 #include <algorithm>
 #include <map>
+#include <utility>
 
 #include "effnet/base/text.h"
 #include "effnet/metrics/intervals.h"
@@ -13,7 +14,28 @@ namespace {
 
 constexpr double kMaxGap = 20;  // between training and validation accuracy, in percentage points
 
+double percent(std::int64_t count, std::int64_t total) {
+  return 100 * static_cast<double>(count) / static_cast<double>(total);
+}
+
 }  // namespace
+
+std::optional<std::string> chance_warning(std::int64_t right, std::int64_t images, std::int64_t largest_class) {
+  const metrics::Interval interval = metrics::wilson_95(right, images);
+  const double top1 = percent(right, images), chance = percent(largest_class, images);
+  if (top1 <= chance) {
+    return fmt::format(
+        "the accuracy is not above chance: {} of {} are right ({:.2f} %), and predicting the largest class for all "
+        "images gives {:.2f} %. Check optimizer.lr, the number of steps, and whether training and evaluation have the "
+        "same classes (effnet data check)",
+        right, count_of(images, "image"), top1, chance);
+  }
+  if (100 * interval.low > chance) return {};
+  return fmt::format(
+      "too few images to tell the accuracy from chance: {} of {} are right (95 % interval {:.2f} to {:.2f} %), and "
+      "predicting the largest class for all images gives {:.2f} %. More evaluated images make the interval narrower",
+      right, count_of(images, "image"), 100 * interval.low, 100 * interval.high, chance);
+}
 
 std::vector<std::string> result_warnings(const std::vector<EpochMetrics>& epochs, std::int64_t epoch,
                                          const std::vector<Prediction>& predictions) {
@@ -28,24 +50,9 @@ std::vector<std::string> result_warnings(const std::vector<EpochMetrics>& epochs
   std::int64_t largest = 0;
   for (const auto& [label, count] : images_of) largest = std::max(largest, count);
   const auto total = static_cast<std::int64_t>(predictions.size());
-  const auto percent = [&](std::int64_t count) {
-    return 100 * static_cast<double>(count) / static_cast<double>(total);
-  };
   const metrics::Interval interval = metrics::wilson_95(right, total);
-  const double top1 = percent(right), low = 100 * interval.low, high = 100 * interval.high;
-
-  if (top1 <= percent(largest)) {
-    warnings.push_back(fmt::format(
-        "the accuracy is not above chance: {} of {} are right ({:.2f} %), and predicting the largest class for all "
-        "images gives {:.2f} %. Check optimizer.lr, the number of steps, and whether training and evaluation have the "
-        "same classes (effnet data check)",
-        right, count_of(total, "image"), top1, percent(largest)));
-  } else if (low <= percent(largest)) {
-    warnings.push_back(fmt::format(
-        "too few images to tell the accuracy from chance: {} of {} are right (95 % interval {:.2f} to {:.2f} %), and "
-        "predicting the largest class for all images gives {:.2f} %. More evaluated images make the interval narrower",
-        right, count_of(total, "image"), low, high, percent(largest)));
-  }
+  const double top1 = percent(right, total), low = 100 * interval.low, high = 100 * interval.high;
+  if (std::optional<std::string> chance = chance_warning(right, total, largest)) warnings.push_back(*std::move(chance));
   const auto row = epoch > 0 ? std::ranges::find(epochs, epoch, &EpochMetrics::epoch)
                              : epochs.end() - static_cast<std::ptrdiff_t>(!epochs.empty());
   if (row == epochs.end()) return warnings;

@@ -28,8 +28,14 @@ std::vector<SearchTrial> drawn_trials(const SearchPage& page) {
   return trials;
 }
 
-std::string number(double value) { return std::isfinite(value) ? fmt::format("{:.4g}", value) : "?"; }
-std::string number(double value, const SearchNumber& what) { return number(value) + what.unit; }
+// For columns of tables: all values with the same digits.
+std::string digits(double value) { return std::isfinite(value) ? fmt::format("{:#.4g}", value) : "?"; }
+std::string digits(double value, const SearchNumber& what) { return digits(value) + what.unit; }
+
+// What a dot of the charts is.
+std::string dot_text(const SearchPage& page) {
+  return fmt::format("One dot for each trial that is done{}{}", page.scope.empty() ? "" : " ", escaped(page.scope));
+}
 
 std::string axis_title(const SearchNumber& what) {
   const std::string_view unit = std::string_view(what.unit).substr(what.unit.starts_with(' ') ? 1 : 0);
@@ -73,12 +79,24 @@ std::string history(const SearchPage& page, std::span<const SearchTrial> trials)
                     .y = {.title = "reward", .low = {}, .high = {}, .unit = {}},
                     .bars = {},
                     .lines = {std::move(rewards), best_so_far(trials)}};
-  return guide(
-             "One dot for each trial, and the best reward so far. If the line has been flat for a long time, more "
-             "trials will probably not find a much better network. If the dots do not rise, the controller finds no "
-             "relation between choices and rewards (the random controller never does): the evaluation may be too "
-             "noisy.") +
+  return guide(dot_text(page) +
+               ", and the best reward so far. If the line has been flat for a long time, more "
+               "trials will probably not find a much better network. If the dots do not rise, the controller finds no "
+               "relation between choices and rewards (the random controller never does): the evaluation may be too "
+               "noisy.") +
          figure("Reward", svg(chart), missing(page, trials.size()));
+}
+
+// The best quality that was found up to each cost: it changes at the networks of the front, and nothing is known to be
+// between them.
+Line steps_of(const Line& front) {
+  Line steps{.name = {}, .points = {}, .colour = front.colour, .hints = false};
+  steps.points.reserve(2 * front.points.size());
+  for (const Point& one : front.points) {
+    if (!steps.points.empty()) steps.points.push_back({one.x, steps.points.back().y});
+    steps.points.push_back(one);
+  }
+  return steps;
 }
 
 std::string tradeoff(const SearchPage& page, std::vector<SearchTrial> trials) {
@@ -86,10 +104,10 @@ std::string tradeoff(const SearchPage& page, std::vector<SearchTrial> trials) {
   Line all{.name = "trial", .points = {}, .colour = 0, .joined = false};
   all.points.reserve(trials.size());
   for (const SearchTrial& one : trials) all.points.push_back({one.cost, one.quality});
-  Line front{.name = "Pareto front", .points = {}, .colour = 1, .dots = true};
+  Line front{.name = "Pareto front", .points = {}, .colour = 1, .joined = false};
   front.points.reserve(page.front.size());
   for (const SearchPoint& one : page.front) {
-    if (std::isfinite(one.cost)) front.points.push_back({one.cost, one.quality});
+    if (std::isfinite(one.cost) && std::isfinite(one.quality)) front.points.push_back({one.cost, one.quality});
   }
   std::ranges::sort(front.points, {}, &Point::x);
   const Chart chart{.title = fmt::format("{} by {}", page.quality.name, page.cost.name),
@@ -98,10 +116,10 @@ std::string tradeoff(const SearchPage& page, std::vector<SearchTrial> trials) {
                     .x = {.title = axis_title(page.cost), .low = {}, .high = {}, .unit = {}},
                     .y = {.title = page.quality.name, .low = {}, .high = {}, .unit = page.quality.unit},
                     .bars = {},
-                    .lines = {std::move(all), std::move(front)}};
-  return guide(
-             "One dot for each trial. For a network of the Pareto front no other one was found that has a higher "
-             "quality and a lower cost.") +
+                    .lines = {std::move(all), steps_of(front), front}};
+  return guide(dot_text(page) +
+               ". For a network of the Pareto front no other one was found that has a higher "
+               "quality and a lower cost.") +
          figure(chart.title, svg(chart), missing(page, trials.size()));
 }
 
@@ -154,25 +172,28 @@ std::string best_networks(const SearchPage& page) {
       "<div class=\"scroll\"><table>\n<thead><tr><th class=\"text\">network</th><th>reward</th><th>{}</th><th>{}</th>",
       escaped(page.quality.name), escaped(page.cost.name));
   for (const auto& [name, unused] : other_counts({}, page.cost.name)) table += fmt::format("<th>{}</th>", name);
-  table += "<th>blocks</th></tr></thead>\n<tbody>\n";
+  table += "<th>blocks</th><th class=\"text\">on the front</th><th class=\"text\">options</th></tr></thead>\n<tbody>\n";
   BoxRows drawing{.title = "the best networks", .parts = {}, .rows = {}, .neutral = std::string(kStemAndHead)};
   for (const SearchNetwork& one : shown) {
     const graph::Graph graph = graph::lower(one.spec);
     std::int64_t blocks = 0;
     for (const graph::Stage& stage : graph.stages) blocks += stage.repeats;
-    const std::string quality = number(one.quality, page.quality), cost = number(one.cost, page.cost);
+    const std::string quality = digits(one.quality, page.quality), cost = digits(one.cost, page.cost);
     const std::vector<std::size_t> parts = parts_of(one.spec, drawing.parts);
     table += fmt::format("<tr><td class=\"text\">{}</td><td>{}</td><td>{}</td><td>{}</td>", escaped(one.name),
-                         number(one.reward), escaped(quality), escaped(cost));
+                         digits(one.reward), escaped(quality), escaped(cost));
     for (const auto& [unused, count] : other_counts(graph::costs(graph), page.cost.name))
       table += fmt::format("<td>{}</td>", abbreviated(static_cast<double>(count)));
-    table += fmt::format("<td>{}</td></tr>\n", blocks);
+    table += fmt::format("<td>{}</td><td class=\"text\">{}</td><td class=\"text\">{}</td></tr>\n", blocks,
+                         one.front ? "yes" : "", escaped(one.options));
     drawing.rows.push_back(
         {one.name,
-         fmt::format("reward {}, {} {}, {} {}", number(one.reward), page.quality.name, quality, page.cost.name, cost),
+         fmt::format("reward {}, {} {}, {} {}", digits(one.reward), page.quality.name, quality, page.cost.name, cost),
          network_boxes(one.spec, graph, parts)});
   }
-  return guide("The networks with the highest rewards. The colours are the kinds of blocks and their kernels.") +
+  return guide(
+             "The networks with the highest rewards. Options of the choices are written stage by stage. The colours "
+             "are the kinds of blocks and their kernels.") +
          table + "</tbody></table></div>\n" + figure("From the input to the head", svg(drawing), kBoxesMeaning);
 }
 
@@ -185,7 +206,7 @@ std::string correlations(const SearchPage& page) {
       "<th>Kendall's tau</th><th>Spearman's rho</th></tr></thead>\n<tbody>\n";
   for (const SearchCorrelation& one : page.correlations) {
     out += fmt::format("<tr><td class=\"text\">{}</td><td>{}</td><td>{}</td><td>{}</td></tr>\n", escaped(one.with),
-                       grouped(one.networks), number(one.kendall), number(one.spearman));
+                       grouped(one.networks), digits(one.kendall), digits(one.spearman));
   }
   return out + "</tbody></table></div>\n";
 }

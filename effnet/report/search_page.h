@@ -33,6 +33,8 @@ struct SearchNetwork {
   std::string name;  // as the caller calls it, for example "trial 17"
   arch::ArchSpec spec;
   double reward = 0, quality = 0, cost = 0;
+  std::string options = {};  // of the choices of the space, as text
+  bool front = false;        // whether it is on the Pareto front
 };
 
 // How well the order of the networks by quality agrees with their order by another measure of quality.
@@ -56,6 +58,7 @@ struct SearchPage {
   std::vector<std::string> about = {};                          // lines below the title: the command, the version
   std::vector<std::pair<std::string, std::string>> facts = {};  // name and value
   SearchNumber quality = {.name = "quality"}, cost = {.name = "cost"};
+  std::string scope = {};  // which trials are in `history`, if not all: "with 6 epochs"
   std::vector<SearchTrial> history = {};
   std::vector<SearchPoint> front = {};  // the Pareto front: no other trial has a higher quality and a lower cost
   std::vector<SearchImportance> importance = {};

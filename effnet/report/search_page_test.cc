@@ -32,7 +32,7 @@ SearchPage small_page() {
   page.history = {{1, false, 0.5, 50, 300}, {2, true}, {3, false, 0.4, 41, 280}, {4, false, 0.7, 68, 390}};
   page.front = {{68, 390}, {50, 300}, {41, 280}};
   page.importance = {{"stage 1 kernel", 0.0625, "3"}, {"stage 3 kernel", 0.5, "5"}};
-  page.best = {{"trial 4", arch::variant("efficientnet_b0").spec, 0.7, 68, 390},
+  page.best = {{"trial 4", arch::variant("efficientnet_b0").spec, 0.7, 68, 390, "k5 e6 / k3", true},
                {"trial 1", arch::variant("mnasnet_a1").spec, 0.5, 50, 300}};
   page.correlations = {{"full training", 0.62, 0.8, 24}};
   return page;
@@ -58,7 +58,7 @@ TEST(SearchPage, HasAllSections) {
                           HasSubstr("Not drawn: 1 trial that failed."), HasSubstr("MACs in M"),
                           HasSubstr("top-1 by MACs"), HasSubstr("prefers-color-scheme: dark")));
   EXPECT_THAT(page,
-              AllOf(HasSubstr("<td>0.62</td><td>0.8</td>"), HasSubstr("<td>24</td>"), HasSubstr("full training")));
+              AllOf(HasSubstr("<td>0.6200</td><td>0.8000</td>"), HasSubstr("<td>24</td>"), HasSubstr("full training")));
   EXPECT_THAT(page, Not(HasSubstr("<script")));
 }
 
@@ -83,6 +83,26 @@ TEST(SearchPage, TheFrontIsSortedByCost) {
   EXPECT_THAT(first, HasSubstr("<title>MACs in M 280: Pareto front 41 %</title>"));
 }
 
+// The front 41, 50 and 68 % is a step line: two corners between its three networks, so no slope.
+TEST(SearchPage, TheFrontIsAStepLine) {
+  SearchPage page = small_page();
+  const auto segments = [&](std::size_t networks) {
+    page.front.resize(networks);
+    const std::string text = search_page(page);
+    const std::size_t line = text.find("<path class=\"line c1\"", text.find("<section id=\"tradeoff\">"));
+    return times(text.substr(line, text.find("/>", line) - line), "L");
+  };
+  EXPECT_EQ(segments(3), 4U);
+  EXPECT_EQ(segments(2), 2U);
+}
+
+TEST(SearchPage, SaysWhichTrialsAreDrawn) {
+  SearchPage page = small_page();
+  EXPECT_EQ(times(search_page(page), "One dot for each trial that is done"), 2U);
+  page.scope = "with 6 epochs";
+  EXPECT_EQ(times(search_page(page), "One dot for each trial that is done with 6 epochs"), 2U);
+}
+
 TEST(SearchPage, ChoicesAreInTheOrderOfTheirImportance) {
   const std::string page = search_page(small_page());
   EXPECT_LT(page.find("<td class=\"text\">stage 3 kernel</td><td>50.0 %</td><td class=\"text\">5</td>"),
@@ -95,10 +115,11 @@ TEST(SearchPage, TheBestNetworksAreDrawn) {
   const std::string page = search_page(small_page());
   EXPECT_THAT(page,
               AllOf(HasSubstr("<th>top-1</th><th>MACs</th><th>parameters</th><th>blocks</th>"),
-                    HasSubstr("<td class=\"text\">trial 4</td><td>0.7</td><td>68 %</td><td>390M</td><td>5.29M</td>"),
-                    HasSubstr("<td>3.89M</td><td>16</td>")));
+                    HasSubstr("<td class=\"text\">trial 4</td><td>0.7000</td><td>68.00 %</td><td>390.0M</td>"
+                              "<td>5.29M</td><td>16</td><td class=\"text\">yes</td><td class=\"text\">k5 e6 / k3</td>"),
+                    HasSubstr("<td>3.89M</td><td>16</td><td class=\"text\"></td><td class=\"text\"></td>")));
   EXPECT_THAT(page, AllOf(HasSubstr(">mbconv 3x3</text>"), HasSubstr(">mbconv 5x5</text>"),
-                          HasSubstr("reward 0.7, top-1 68 %, MACs 390M"),
+                          HasSubstr("reward 0.7000, top-1 68.00 %, MACs 390.0M"),
                           HasSubstr("stage 3, block 1, mbconv, kernel 5, expansion 6, SE 0.25: 40 channels, 28 px")));
   EXPECT_EQ(times(page, ">mbconv 3x3</text>"), 1U) << "the networks share one legend";
   EXPECT_EQ(times(page, ">stem and head</text>"), 1U);
@@ -118,7 +139,7 @@ TEST(SearchPage, TextsAreEscaped) {
   page.facts = {{bad, bad}};
   page.quality = page.cost = {bad, bad};
   page.importance = {{bad, 0.5, bad}};
-  page.best.front().name = page.best.front().spec.name = bad;
+  page.best.front().name = page.best.front().spec.name = page.best.front().options = page.scope = bad;
   page.correlations.front().with = bad;
   const std::string html = search_page(page);
   EXPECT_EQ(fault_of(html), "");

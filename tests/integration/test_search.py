@@ -280,6 +280,18 @@ def test_an_output_never_replaces_an_input(effnet, space, finished, tmp_path):
     for words in (["show", study, "--report", study], ["export", study, "-o", study],
                   ["show", finished[0], "--against", study, "--report", study], ["latency", space, "-o", space]):
         effnet.check_error(effnet("search", *words), 2)
+    # Nor another study, whatever its name is, nor a space.
+    for name, words in (("a.html", ["show", finished[0], "--report"]), ("a.study", ["show", finished[0], "--report"]),
+                        ("a.json", ["latency", space, "-o"]), ("a.study", ["latency", space, "-o"]),
+                        ("a.toml", ["export", finished[0], "-o"])):
+        other = tmp_path / name
+        shutil.copy(finished[0], other)
+        effnet.check_error(effnet("search", *words, other), 2)
+        assert other.read_bytes() == before
+    own = write(tmp_path / "own.toml", SPACE)
+    effnet.check_error(effnet("search", "export", study, "-o", own), 2)
+    effnet.check_error(effnet("search", "show", study, "--report", own), 2)
+    assert own.read_text() == SPACE
     assert study.read_bytes() == before and space.read_text() == SPACE
 
 
@@ -386,8 +398,9 @@ def test_many_trials(effnet, space, tmp_path):
 
 
 def test_latency_table(effnet, tmp_path):
-    """A space of 8 networks: the table predicts a latency for each, and a search can be limited by it."""
-    space = write(tmp_path / "tiny.toml", SPACE.replace("[3, 5, 7]", "[3, 5]").replace("expand = [2, 3, 4]", "")
+    """A space of 8 networks: the table predicts a latency for each, and a search can be limited by it. The base is not one of them:
+    its kernel is 3."""
+    space = write(tmp_path / "tiny.toml", SPACE.replace("[3, 5, 7]", "[5, 7]").replace("expand = [2, 3, 4]", "")
                   .replace("channels = [16, 24, 32]", "").replace("layers = [-1, 0, 1]", ""))
     table = tmp_path / "table.json"
     measured = effnet.json("search", "latency", space, "-o", table, "--seconds", "0.01", "--random", "10", "--threads", "1")
@@ -397,6 +410,10 @@ def test_latency_table(effnet, tmp_path):
     document = effnet.json(*limited, "--target", "1000 ms")
     assert document["objective"] == {"form": "soft", "cost": "latency", "target": 1000, "weight": -0.07}
     assert all(0 < trial["cost"] < 1000 for trial in document["trials"])
+    # Without --target, the target is the latency of the base.
+    assert effnet.json("search", "run", tmp_path / "base", *limited[3:])["objective"]["target"] > 0
+    proposed = effnet("search", "latency", space, "-o", table, "--seconds", "0.01", "--random", "10", "--threads", "1").stdout
+    assert f"--space {space} --cost latency --latency-table {table}" in proposed
     # A table of another space does not fit.
     other = write(tmp_path / "other.toml", SPACE)
     result = effnet("search", "run", tmp_path / "t", "--space", other, "--evaluator", "toy", "--cost", "latency", "--latency-table", table)

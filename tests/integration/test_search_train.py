@@ -73,6 +73,25 @@ def test_proxy(effnet, by_one):
     exported = study.with_name("found.toml")
     effnet.json("search", "export", study, "-o", exported)
     assert effnet.json("inspect", exported)["macs"] == document["best"]["macs"]
+    # The lists are of the networks with 2 epochs, and say so, in the text and on the page.
+    last = {trial["candidate"] for trial in trials if trial["budget"] == 2}
+    others = len({trial["candidate"] for trial in trials} - last)
+    page = study.with_name("one.html")
+    text = effnet("search", "show", study, "--report", page).stdout
+    assert f"best of the {len(last)} networks with 2 epochs; not listed: {others} network" in text
+    assert "no other network with 2 epochs is better" in text
+    assert page.read_text().count("One dot for each trial that is done with 2 epochs") == 2
+
+
+def test_networks_have_the_classes_of_the_images(effnet, space, project, tmp_path):
+    other = write(tmp_path / "five.toml", SPACE.replace("classes = 3", "classes = 5"))
+    words = search(other, project, tmp_path / "s", "--evaluator", "zerocost", "--score", "naswot", "--trials", 2, "--controller", "random")
+    made = effnet(*words)
+    assert made.returncode == 0 and "the networks have 3 classes, as the images, instead of the 5 of the space" in made.stderr
+    found = tmp_path / "found.toml"
+    best = effnet.json("search", "export", tmp_path / "s", "-o", found)
+    assert "classes = 3" in found.read_text() and best["macs"] == effnet.json("inspect", found)["macs"]
+    assert effnet(*words).returncode == 0  # the same command shows it
 
 
 def test_trainings_that_are_killed_give_the_same(effnet, space, project, by_one, tmp_path):

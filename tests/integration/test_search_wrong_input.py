@@ -157,6 +157,7 @@ def test_places_without_permission(effnet, space, finished):
         shown = run("search", "show", study, "--json")
         assert shown.returncode == 0 and json.loads(shown.stdout)["trials"] == finished[1]["trials"], shown.stderr
         assert run("search", "export", study, "-o", "-").returncode == 0
+        assert run("search", "run", study, "--json").stdout == shown.stdout  # nothing is left to do
         assert sorted(os.listdir(folder)) == ["a.study", "small.toml"]
         with open(study + "-wal", "wb") as log:
             log.write(b"x" * 4096)

@@ -2,6 +2,7 @@
 // effnet/lab, because they need LibTorch.
 #pragma once
 
+#include <cstdint>
 #include <filesystem>
 #include <functional>
 #include <memory>
@@ -38,6 +39,8 @@ class Evaluator {
   // The quality of the network with this budget. `trial`: for its seed, and for the names of files. Throws
   // CandidateError if the network cannot be evaluated; see Evaluate in study/worker.h.
   virtual Quality evaluate(const arch::ArchSpec& spec, const Point& point, const Trial& trial) = 0;
+  // The number of classes of its images; 0 if it reads none.
+  virtual std::int64_t classes() const { return 0; }
 };
 
 struct EvaluatorFacts {

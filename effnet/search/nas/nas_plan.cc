@@ -126,6 +126,22 @@ void propose(const NasSearch& search, PlanState& state) {
 
 }  // namespace
 
+std::optional<double> seconds_left(const NasSearch& search, const std::vector<Trial>& trials, int workers) {
+  const bool given = !search.points.empty();
+  std::int64_t left = given ? std::ssize(search.points) : search.trials;
+  const std::int64_t size = given ? left : search.generation_size;
+  double budget_of_all = 0;
+  while (left > 0) {
+    std::int64_t networks = std::min(left, size);
+    left -= networks;
+    for (const double budget : search.budgets) {
+      budget_of_all += static_cast<double>(networks) * budget;
+      networks = kept_after_round(search.keep, networks);
+    }
+  }
+  return seconds_left(budget_of_all, trials, workers);
+}
+
 Plan plan_of(const NasSearch& search) {
   return [search](std::int64_t number, std::string_view text, const std::vector<Trial>& last) {
     if (number > 0 && text.empty())

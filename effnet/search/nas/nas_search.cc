@@ -239,7 +239,7 @@ NasResult result_of(const NasSearch& search, const std::vector<NasTrial>& trials
     if (trial.what.budget == search.budgets.front()) ++proposed;
     if (trial.state == TrialState::done) budget = std::max(budget, trial.what.budget);
   }
-  std::set<std::string_view> listed;
+  std::set<std::string_view> listed, smaller;
   for (const NasTrial& trial : trials) {
     if (trial.state != TrialState::done || trial.what.budget != budget || !listed.insert(trial.what.candidate).second)
       continue;
@@ -250,6 +250,10 @@ NasResult result_of(const NasSearch& search, const std::vector<NasTrial>& trials
                            .quality = trial.numbers.quality,
                            .cost = trial.numbers.cost});
   }
+  for (const NasTrial& trial : trials) {
+    if (trial.state == TrialState::done && !listed.contains(trial.what.candidate)) smaller.insert(trial.what.candidate);
+  }
+  result.smaller = std::ssize(smaller);
   std::ranges::stable_sort(result.best, std::greater<>(), &NasRow::reward);
   std::vector<Tradeoff> tradeoffs;
   tradeoffs.reserve(result.best.size());

@@ -48,6 +48,10 @@ void check(const NasSearch& search);
 
 Plan plan_of(const NasSearch& search);  // keeps a copy of `search`
 
+// About how long `workers` processes need for the rest of the search, as in halving.h. Too long if the controller
+// proposes networks again, whose results are known.
+std::optional<double> seconds_left(const NasSearch& search, const std::vector<Trial>& trials, int workers);
+
 // The cost of a network by the search's objective.
 double cost_of(const NasSearch& search, const arch::ArchSpec& spec);
 
@@ -78,6 +82,7 @@ struct NasResult {
   std::int64_t waiting = 0, running = 0, done = 0, failed = 0;  // trials
   std::int64_t twins = 0;      // of those done: their result was known from the same network
   bool complete = false;       // all networks have been proposed and evaluated
+  std::int64_t smaller = 0;    // networks that are done only with smaller budgets than those of `best`
   std::vector<NasRow> best;    // of the largest budget, each network once, the highest reward first
   std::vector<NasRow> pareto;  // of `best`: no other row has a higher quality and a lower cost; cheapest first
 };

@@ -4,6 +4,8 @@
 #include <gtest/gtest.h>
 
 #include <functional>
+#include <set>
+#include <string>
 #include <utility>
 
 #include "effnet/base/text.h"
@@ -251,6 +253,37 @@ TEST(NasSearch, RoundsOfHalvingWithinEachGenerationOfTheController) {
   const std::vector<Trial> again = run(search, quality);
   ASSERT_EQ(again.size(), trials.size());
   for (std::size_t i = 0; i < trials.size(); ++i) EXPECT_EQ(again[i].what, trials[i].what);
+  // The lists have the networks of the last round; the others had the first round only.
+  std::set<std::string> all, last;
+  for (const Trial& trial : trials) {
+    all.insert(trial.what.candidate);
+    if (trial.what.budget == 5) last.insert(trial.what.candidate);
+  }
+  const NasResult result = result_of(search, read_trials(search.space, trials));
+  EXPECT_EQ(result.best.size(), last.size());
+  EXPECT_EQ(result.smaller, std::ssize(all) - std::ssize(last));
+  EXPECT_GT(result.smaller, 0);
+}
+
+// 4 networks with 1 epoch, 2 of them with 5; then 2 with 1, 1 of them with 5: 21 epochs of 10 s.
+TEST(NasSearch, TheTimeThatIsLeft) {
+  const NasSearch search = small_search();
+  std::vector<Trial> trials = run(search, [](const Trial&) { return 0.5; });
+  for (Trial& trial : trials) {
+    trial.started_s = 100;
+    trial.ended_s = 100 + 10 * trial.what.budget;
+  }
+  const auto first = [&](std::ptrdiff_t count) { return std::vector<Trial>(trials.begin(), trials.begin() + count); };
+  EXPECT_FALSE(seconds_left(search, {}, 1));
+  EXPECT_EQ(seconds_left(search, first(4), 1), 170);
+  EXPECT_EQ(seconds_left(search, first(5), 2), 60) << "12 epochs, 2 workers";
+  EXPECT_EQ(seconds_left(search, trials, 1), 0);
+  trials[1].twin_of = 1;
+  trials[1].ended_s = 100;
+  EXPECT_EQ(seconds_left(search, first(4), 1), 170) << "a twin took no time";
+  NasSearch given = search;
+  given.points.assign(10, Point(search.space.choices.size(), 0));
+  EXPECT_EQ(seconds_left(given, first(4), 1), 310) << "one generation: 10 networks, 5 with 5 epochs";
 }
 
 TEST(NasSearch, FailedTrialsDoNotGoOn) {

@@ -14,6 +14,19 @@ std::int64_t kept_after_round(double keep, std::int64_t candidates) {
   return std::max<std::int64_t>(1, count);
 }
 
+std::optional<double> seconds_left(double budget, const std::vector<Trial>& trials, int workers) {
+  double seconds = 0, timed = 0;
+  for (const Trial& trial : trials) {
+    if (trial.state != TrialState::done && trial.state != TrialState::failed) continue;
+    budget -= trial.what.budget;
+    if (trial.state == TrialState::failed || trial.twin_of != 0) continue;  // it may have ended at once
+    seconds += trial.ended_s - trial.started_s;
+    timed += trial.what.budget;
+  }
+  if (timed <= 0) return {};
+  return std::max(0.0, budget) * seconds / timed / workers;
+}
+
 std::vector<Scored> scores_of_round(const Halving& halving, const std::vector<Trial>& trials, std::int64_t round) {
   struct Sums {
     std::vector<double> scores;

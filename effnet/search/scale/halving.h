@@ -5,6 +5,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -21,6 +22,10 @@ struct Halving {
 
 // How many of the candidates of a round go to the next one: the fraction `keep`, rounded up, and at least 1.
 std::int64_t kept_after_round(double keep, std::int64_t candidates);
+
+// About how long `workers` processes need for the rest of a search whose trials have `budget` in all, with those that
+// are not planned yet: at the mean time per unit of budget of the trials that are done. Empty before the first one is.
+std::optional<double> seconds_left(double budget, const std::vector<Trial>& trials, int workers);
 
 // The mean score of a candidate in one round.
 struct Scored {

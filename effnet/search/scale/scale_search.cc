@@ -73,22 +73,13 @@ arch::ArchSpec network_of(const ScaleSearch& search, std::string_view candidate)
 }
 
 std::optional<double> seconds_left(const ScaleSearch& search, const std::vector<Trial>& trials, int workers) {
-  double left = 0;  // epochs
+  double epochs_of_all = 0;
   std::int64_t candidates = std::ssize(search.candidates);
   for (const double epochs : search.epochs) {
-    left += static_cast<double>(candidates * std::ssize(search.seeds)) * epochs;
+    epochs_of_all += static_cast<double>(candidates * std::ssize(search.seeds)) * epochs;
     candidates = kept_after_round(search.keep, candidates);
   }
-  double seconds = 0, timed = 0;
-  for (const Trial& trial : trials) {
-    if (trial.state != TrialState::done && trial.state != TrialState::failed) continue;
-    left -= trial.what.budget;
-    if (trial.state == TrialState::failed) continue;  // may have ended at once
-    seconds += trial.ended_s - trial.started_s;
-    timed += trial.what.budget;
-  }
-  if (timed <= 0) return {};
-  return std::max(0.0, left) * seconds / timed / workers;
+  return seconds_left(epochs_of_all, trials, workers);
 }
 
 ScaleSearchResult result_of(const ScaleSearch& search, const std::vector<Trial>& trials, std::string_view source) {

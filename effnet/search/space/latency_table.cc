@@ -13,7 +13,8 @@ double predict_ms(const LatencyTable& table, const arch::ArchSpec& spec) {
     if (found == table.parts_ms.end()) {
       throw input_error("{}: its latency cannot be predicted (got {}, expected one of the {} parts of the table)",
                         one_line(spec.name), in_quotes(part), table.parts_ms.size())
-          .with_hint("the table is of another space or resolution; measure one of this space");
+          .with_hint(
+              "the table is of another space or resolution; effnet search latency SPACE -o TABLE.json measures one");
     }
     sum += found->second;
   }

@@ -67,9 +67,13 @@ arch::ArchSpec read_base(const TomlTable& table, std::string_view source) {
   const std::string name = table.text("base");
   const arch::Variant* const variant = arch::find_variant(name);
   if (variant == nullptr) {
-    throw table
-        .error("base", fmt::format("unknown network (got {}, expected a name from 'effnet models')", in_quotes(name)))
-        .with_hint(nearest_hint(name, names_of(arch::family()), "effnet models lists the names"));
+    const Error error = table.error(
+        "base", fmt::format("unknown network (got {}, expected a name from 'effnet models')", in_quotes(name)));
+    if (name.ends_with(".toml")) {
+      throw error.with_hint(
+          "a space does not read arch files: write a table [base] with the keys of the file, or base_arch = its text");
+    }
+    throw error.with_hint(nearest_hint(name, names_of(arch::family()), "effnet models lists the names"));
   }
   return variant->spec;
 }

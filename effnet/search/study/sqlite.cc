@@ -15,6 +15,7 @@
 #include <filesystem>
 #include <map>
 #include <optional>
+#include <span>
 #include <system_error>
 #include <utility>
 
@@ -401,6 +402,18 @@ std::vector<std::string> sqlite_files(const std::string& file) {
   files.push_back(file);
   for (const char* suffix : kBeside) files.push_back(file + suffix);
   return files;
+}
+
+bool is_sqlite_file(const std::string& file) {
+  constexpr std::string_view kBegin = "SQLite format 3";
+  try {
+    const OpenFile opened(file);
+    std::array<char, kBegin.size()> begin{};
+    return opened.is_regular() && opened.read_at(std::as_writable_bytes(std::span(begin)), 0) == begin.size() &&
+           std::string_view(begin.data(), begin.size()) == kBegin;
+  } catch (const Error&) {
+    return false;
+  }
 }
 
 bool sqlite_file_exists(const std::string& file, std::string_view /*table*/) { return path_exists(file); }

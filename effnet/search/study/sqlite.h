@@ -20,6 +20,7 @@ void create_sqlite(const std::string& file, const Fill& fill, const WaitOptions&
 // name.
 std::vector<std::string> sqlite_files(const std::string& file);
 
+bool is_sqlite_file(const std::string& file);  // begins as such a file does; false if it cannot be read
 bool sqlite_file_exists(const std::string& file, std::string_view table);  // with any tables
 
 }  // namespace effnet::search
