@@ -3,12 +3,12 @@
 #include <algorithm>
 #include <array>
 #include <filesystem>
-#include <fstream>
 
 #include "effnet/base/error.h"
 #include "effnet/base/file.h"
 #include "effnet/base/text.h"
 #include "effnet/formats/find_model.h"
+#include "effnet/search/study/sqlite.h"
 #include "effnet/vision/formats.h"
 
 namespace effnet::cli {
@@ -16,19 +16,12 @@ namespace {
 
 namespace fs = std::filesystem;
 
-bool is_database(const fs::path& file) {
-  constexpr std::string_view kBegin = "SQLite format 3";
-  std::array<char, kBegin.size()> begin{};
-  std::ifstream in(file, std::ios::binary);
-  return in.read(begin.data(), begin.size()) && std::string_view(begin.data(), begin.size()) == kBegin;
-}
-
 // Whether `file` is a log that SQLite keeps beside a database.
 bool is_log(const fs::path& file) {
   constexpr std::array<std::string_view, 3> kEnds{"-wal", "-shm", "-journal"};
   const std::string name = file.string();
   return std::ranges::any_of(kEnds, [&](std::string_view end) {
-    return name.ends_with(end) && is_database(name.substr(0, name.size() - end.size()));
+    return name.ends_with(end) && search::is_sqlite_file(name.substr(0, name.size() - end.size()));
   });
 }
 
@@ -77,7 +70,7 @@ void check_not_kept(std::string_view flag, const std::string& file) {
     throw usage_error("{}: the output would replace {} (got {}, expected another file)", flag, what, in_quotes(file))
         .with_hint("choose another name for the output");
   };
-  if (is_database(written)) refuse("a study or another database");
+  if (search::is_sqlite_file(written)) refuse("a study or another database");
   if (is_log(written)) refuse("the log of a study");
   if (is_pulled(written)) refuse("pulled weights");
   const fs::path run = run_of(written);

@@ -221,7 +221,7 @@ ScaleResult run_scale(const ScaleOptions& options, const Globals& globals, Outpu
   if (options.no_latency) throw usage_error("--no-latency: only for --compare (got no --compare, expected it)");
   const arch::RuleChoice rule = parse_rule(options.rule);
   const bool to_stdout = is_stdout("-o", options.out, globals);
-  check_extension("-o", options.out, ".toml", kArchFileName);
+  check_arch_output("-o", options.out);
   check_not_input("-o", options.out, options.base);
   const arch::ArchSpec base = formats::describe(formats::find_model(options.base, formats::Pulled::ignore)).arch;
   const int threads = thread_count(globals);

@@ -76,14 +76,6 @@ bool same_networks(search::Space a, const search::Space& b) {
   return search::print(a) == search::print(b);
 }
 
-void check_not_study(std::string_view flag, const std::string& file, const std::string& study) {
-  for (const std::string& one : search::sqlite_files(study)) check_not_input(flag, file, one);
-  if (search::is_sqlite_file(file)) {
-    throw usage_error("{}: a study is never overwritten (got {}, expected another file)", flag, in_quotes(file))
-        .with_hint("choose another name for the output");
-  }
-}
-
 Body declare_search_with(CLI::App& command, const Globals& globals, const SearchProgram& program) {
   struct Part {
     CLI::App* app;

@@ -50,8 +50,4 @@ bool same_networks(search::Space a, const search::Space& b);
 inline constexpr const char* kStudyHelp = "The study: an SQLite file, or the URL of a PostgreSQL database";
 inline constexpr const char* kSpaceHelp = "A space: mnasnet, cifar, or a TOML file (docs/search.md)";
 
-// Throws Error(usage) if the output file of option `flag` is a study, which may be the work of days, or a file that
-// SQLite keeps beside the study that the command reads (empty: none).
-void check_not_study(std::string_view flag, const std::string& file, const std::string& study = {});
-
 }  // namespace effnet::cli

@@ -7,6 +7,7 @@
 #include "effnet/base/text.h"
 #include "effnet/cli/arguments.h"
 #include "effnet/cli/load.h"
+#include "effnet/cli/output_files.h"
 #include "effnet/cli/search_settings.h"
 #include "effnet/cli/search_text.h"
 #include "effnet/graph/costs.h"
@@ -60,10 +61,9 @@ void declare_options(CLI::App& command, SearchExportOptions& o) {
   add_number(command, "--trial", o.trial, 1, 1'000'000'000,
              "Export the network of trial N [the one with the highest reward]");
   command.add_option("--name", o.name, "Give the network this name [SPACE-trialN]")->type_name("NAME");
-  command.add_option("-o,--out", o.out, "Write the network as an arch file; - means stdout")->type_name("FILE.toml");
-  command
-      .add_option("--weights", o.weights,
-                  "Write a model file with the weights of the study's supernet (needs effnet-train)")
+  add_output(command, "-o,--out", o.out, "Write the network as an arch file; - means stdout")->type_name("FILE.toml");
+  add_output(command, "--weights", o.weights,
+             "Write a model file with the weights of the study's supernet (needs effnet-train)")
       ->type_name("FILE.safetensors");
 }
 
@@ -73,10 +73,7 @@ SearchExportResult run_search_export(const SearchExportOptions& o, const SearchP
   search::Study study(o.study, search::kNasStudy, {}, search::Access::read);
   SearchExportResult result{.search = stored_search(study), .out = o.out, .weights = o.weights};
   check_options(o, result.search);
-  for (const auto& [flag, file] : {std::pair("-o", o.out), std::pair("--weights", o.weights)}) {
-    check_not_study(flag, file, o.study);
-    check_not_input(flag, file, result.search.evaluator.supernet);
-  }
+  check_not_input("--weights", o.weights, result.search.evaluator.supernet);
   if (!o.weights.empty()) {
     exec_for_evaluator(program, result.search.evaluator.name, globals);
     check_files(result.search, study.name());
@@ -113,10 +110,10 @@ std::string to_text(const SearchExportResult& result) {
                   cost_text(result.search, result.row.cost), result.row.reward,
                   search::to_text(result.search.space, result.row.point));
   if (!result.out.empty())
-    text += fmt::format("written to {}; try: effnet inspect {}\n", result.out, in_shell(result.out));
+    text += fmt::format("written to {}; try: effnet inspect {}\n", result.out, path_in_shell(result.out));
   if (!result.weights.empty())
-    text +=
-        fmt::format("weights written to {}; try: effnet predict {} IMAGE\n", result.weights, in_shell(result.weights));
+    text += fmt::format("weights written to {}; try: effnet predict {} IMAGE\n", result.weights,
+                        path_in_shell(result.weights));
   return text;
 }
 

@@ -8,6 +8,7 @@
 #include "effnet/base/text.h"
 #include "effnet/cli/arguments.h"
 #include "effnet/cli/load.h"
+#include "effnet/cli/output_files.h"
 #include "effnet/cli/search.h"
 #include "effnet/model/measure_latencies.h"
 
@@ -33,7 +34,7 @@ std::vector<arch::ArchSpec> networks_to_measure(const search::Space& space, std:
 
 void declare_options(CLI::App& command, SearchLatencyOptions& o) {
   command.add_option("SPACE", o.space, kSpaceHelp)->required();
-  command.add_option("-o,--out", o.out, "Write the table to this file")->type_name("TABLE.json")->required();
+  add_output(command, "-o,--out", o.out, "Write the table to this file")->type_name("TABLE.json")->required();
   command.add_option("--seconds", o.seconds, "Measure each network for S seconds [0.5]")->type_name("S");
   add_number(command, "--random", o.random, 10, 100'000,
              "Measure N random networks too; a part of them gives the error of the predictions [100]");
@@ -43,7 +44,6 @@ SearchLatencyResult run_search_latency(const SearchLatencyOptions& o, const Glob
   check_seconds(o.seconds);
   check_no_stdout("-o", o.out);
   check_extension("-o", o.out, ".json");
-  check_not_study("-o", o.out);
   check_not_input("-o", o.out, o.space);
   const search::Space space = load_space(o.space);
   AtomicFile file(o.out);  // throws now, and not after an hour of measurement, if it cannot be written
@@ -108,7 +108,7 @@ std::string to_text(const SearchLatencyResult& result) {
       "written to {}; try: effnet search run STUDY --space {} --cost latency --latency-table {}\n",
       result.space, count_of(std::ssize(table.parts_ms), "part"), count_of(table.networks, "network"), table.machine,
       count_of(table.checked, "other network"), 100 * table.error, 100 * table.worst_error, result.out,
-      in_shell(result.given), in_shell(result.out));
+      path_in_shell(result.given), path_in_shell(result.out));
 }
 
 Body declare_search_latency(CLI::App& command, const Globals& globals) {

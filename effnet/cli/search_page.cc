@@ -86,7 +86,7 @@ std::string search_page(const SearchReport& report) {
   const NasSearch& search = report.search;
   const Scale quality = quality_scale(search), cost = cost_scale(search);
   report::SearchPage page{.title = fmt::format("Search in {}", search.space.name),
-                          .about = {fmt::format("effnet {} search show {}", kVersion, in_shell(report.study))},
+                          .about = {fmt::format("effnet {} search show {}", kVersion, path_in_shell(report.study))},
                           .facts = facts(report),
                           .quality = quality.number,
                           .cost = cost.number,

@@ -199,7 +199,7 @@ std::string to_text(const SearchReport& report) {
                         report.networks == report.all_networks ? "; more trials find no other" : "");
   }
   if (!result.complete)
-    text += fmt::format("not complete; to continue: effnet search run {}\n", in_shell(report.study));
+    text += fmt::format("not complete; to continue: effnet search run {}\n", path_in_shell(report.study));
   if (result.best.empty()) return text;
   text += "\n" + lists_text(search, result) + rows_text(report, result.best);
   if (report.optimum) {
@@ -211,8 +211,9 @@ std::string to_text(const SearchReport& report) {
                       one_network_text(search, result), rows_text(report, result.pareto));
   text += "\n" + importance_text(report);
   if (report.against) text += "\n" + against_text(*report.against);
-  text += report.page.empty() ? fmt::format("\ntry: effnet search export {} -o best.toml\n", in_shell(report.study))
-                              : fmt::format("\nwritten to {}\n", report.page);
+  text += report.page.empty()
+              ? fmt::format("\ntry: effnet search export {} -o best.toml\n", path_in_shell(report.study))
+              : fmt::format("\nwritten to {}\n", report.page);
   return text;
 }
 

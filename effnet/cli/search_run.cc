@@ -62,11 +62,7 @@ std::unique_ptr<search::Evaluator> make_study(const SearchRunOptions& o, NasSear
     evaluator = make();
   }
   for (const std::string& text : setting_warnings(o.settings, search)) out.warn(text);
-  try {
-    Study::create(study, search::kNasStudy, search::settings_text(search));
-  } catch (const Error&) {
-    if (!Study::exists(study)) throw;  // else another process has made it meanwhile, and the settings are compared
-  }
+  Study::create_if_missing(study, search::kNasStudy, search::settings_text(search));
   out.say(fmt::format("space {}; quality by {}, networks by {}", space_text(search.space), search.evaluator.name,
                       search.points.empty() ? search.controller : "another study"));
   return evaluator;
@@ -143,9 +139,9 @@ Body declare_search_run(CLI::App& command, const Globals& globals, const SearchP
         evaluate_trials(o->worker, search, study, *evaluator, out);
       }
     }
-    const SearchReport report = search_report({.study = o->worker.study});
-    check_ended(failed, report.result.complete, out);
-    show_report(report, globals, out);
+    check_ended(failed, search::result_of(search, stored_trials(study, search)).complete, out);
+    show_report(search_report({.study = o->worker.study}), globals, out);
+    check_any_done(study);
     return 0;
   };
 }

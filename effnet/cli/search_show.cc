@@ -10,6 +10,7 @@
 #include "effnet/base/interrupt.h"
 #include "effnet/base/text.h"
 #include "effnet/cli/arguments.h"
+#include "effnet/cli/output_files.h"
 #include "effnet/cli/search_text.h"
 #include "effnet/report/run_warnings.h"
 #include "effnet/search/nas/toy.h"
@@ -148,7 +149,7 @@ void declare_options(CLI::App& command, SearchShowOptions& o) {
   command.add_option("STUDY", o.study, kStudyHelp)->required();
   add_number(command, "--top", o.top, 1, 100'000, "List the best N networks [10]");
   command.add_flag("--live", o.live, "Show the results again and again, until the search has ended");
-  command.add_option("--report", o.page, "Write a page with charts")->type_name("FILE.html");
+  add_output(command, "--report", o.page, "Write a page with charts")->type_name("FILE.html");
   command
       .add_option("--against", o.against,
                   "Compare the qualities with those of another study: rank correlation over the networks of both")
@@ -182,7 +183,6 @@ Body declare_search_show(CLI::App& command, const Globals& globals) {
   return [o, &globals](Output& out) {
     check_no_stdout("--report", o->page);
     check_extension("--report", o->page, ".html");
-    for (const std::string& study : {o->study, o->against}) check_not_study("--report", o->page, study);
     const SearchReport report = o->live ? watch(*o, !globals.json, out) : search_report(*o);
     if (!o->page.empty()) write_text(o->page, search_page(report));
     show_report(report, globals, out);

@@ -8,6 +8,7 @@
 #include "effnet/base/text.h"
 #include "effnet/cli/arguments.h"
 #include "effnet/cli/load.h"
+#include "effnet/cli/output_files.h"
 #include "effnet/cli/study_options.h"
 #include "effnet/cli/worker_processes.h"
 #include "effnet/cli_train/commands.h"
@@ -173,12 +174,28 @@ std::string name_of_base(const arch::ArchSpec& base) {
   return named != nullptr && arch::print(named->spec) == arch::print(base) ? base.name : std::string();
 }
 
+constexpr int kLargestPhi = 7;  // of -o, as in the paper: B1 to B7
+
+std::string family_name(const ScaleSearch& search, int phi) { return fmt::format("{}-phi{}", search.base.name, phi); }
+std::string family_file(const ScaleSearch& search, int phi, const fs::path& folder) {
+  return (folder / (in_file_name(family_name(search, phi)) + ".toml")).string();
+}
+
+// Throws, before hours of training, if a file of write_family() would replace the base or a file that is no arch file.
+void check_family_files(const ScaleSearch& search, const std::string& base, const fs::path& folder) {
+  for (int phi = 1; phi <= kLargestPhi; ++phi) {
+    const std::string file = family_file(search, phi, folder);
+    check_not_input("-o", file, base);
+    check_not_kept("-o", file);
+    check_arch_output("-o", file);
+  }
+}
+
 // Writes the base scaled by the coefficients for phi = 1 to 7, as effnet scale does, and appends the paths to `files`.
 // `base`: ScaleSearchReport::base. Large coefficients may exceed the limits of an architecture from some phi on: a
 // warning says which networks are left out.
 void write_family(const ScaleSearch& search, const std::string& base, const arch::Coefficients& best,
                   const fs::path& folder, std::vector<std::string>& files, Output& out) {
-  constexpr int kLargestPhi = 7;  // as in the paper: B1 to B7
   make_folders(folder);
   const arch::Variant* const named = arch::find_variant(base);
   const arch::RuleChoice rule{.coefficients = best};
@@ -193,10 +210,9 @@ void write_family(const ScaleSearch& search, const std::string& base, const arch
       return;
     }
     if (named != nullptr) spec.dropout = arch::published_dropout(*named, rule, phi).value_or(spec.dropout);
-    spec.name = fmt::format("{}-phi{}", search.base.name, phi);
-    const std::string file = (folder / (in_file_name(spec.name) + ".toml")).string();
-    write_text(file, arch::print(spec));
-    files.push_back(file);
+    spec.name = family_name(search, phi);
+    files.push_back(family_file(search, phi, folder));
+    write_text(files.back(), arch::print(spec));
   }
 }
 
@@ -345,8 +361,9 @@ Body declare_scale_search(CLI::App& scale, const Globals& globals) {
     static_cast<void>(train::device_named(o->device, 0));
     static_cast<void>(worker_options(o->timeout_s));  // throws for a wrong --timeout
     const int threads = thread_count(globals);
-    if (!o->out.empty()) make_folders(o->out);  // throws now, and not after hours of training, if it cannot be made
+    if (!o->out.empty()) make_folders(o->out);  // throws before the study is made
     ScaleSearch search = open_study(*o, threads, out);
+    if (!o->out.empty()) check_family_files(search, o->base, o->out);
     ScaleSearchReport report{.base = o->base.empty() ? name_of_base(search.base) : o->base,
                              .study = o->study,
                              .search = std::move(search),

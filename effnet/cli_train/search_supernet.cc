@@ -3,6 +3,7 @@
 
 #include "effnet/base/text.h"
 #include "effnet/cli/arguments.h"
+#include "effnet/cli/output_files.h"
 #include "effnet/cli/search.h"
 #include "effnet/cli/study_options.h"
 #include "effnet/cli_train/commands.h"
@@ -21,7 +22,6 @@ train::Recipe recipe_of(const SearchSupernetOptions& o) {
 SearchSupernetResult run_search_supernet(const SearchSupernetOptions& o, const Globals& globals, Output& out) {
   turn_warnings_off();
   check_no_stdout("-o", o.out);
-  check_not_study("-o", o.out);
   for (const std::string& input : {o.space, o.data, o.recipe}) check_not_input("-o", o.out, input);
   const search::Space space = load_space(o.space);
   ProgressLine line(out);
@@ -43,10 +43,9 @@ SearchSupernetResult run_search_supernet(const SearchSupernetOptions& o, const G
 void declare_options(CLI::App& command, SearchSupernetOptions& o) {
   command.add_option("SPACE", o.space, kSpaceHelp)->required();
   command.add_option("--data", o.data, "Train on this folder [data.folder of the recipe]")->type_name("DIR");
-  command
-      .add_option("-o,--out", o.out,
-                  "Write the weights to this file. The state of a training that was stopped is in FILE.checkpoint; the "
-                  "same command continues it")
+  add_output(command, "-o,--out", o.out,
+             "Write the weights to this file. The state of a training that was stopped is in FILE.checkpoint; the "
+             "same command continues it")
       ->type_name("FILE")
       ->required();
   command.add_option("--recipe", o.recipe, "Train with this recipe [search_supernet]")->type_name("RECIPE");

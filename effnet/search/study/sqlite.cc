@@ -396,14 +396,6 @@ void create_sqlite(const std::string& file, const Fill& fill, const WaitOptions&
   publish(complete, file);
 }
 
-std::vector<std::string> sqlite_files(const std::string& file) {
-  std::vector<std::string> files;
-  if (file.empty()) return files;
-  files.push_back(file);
-  for (const char* suffix : kBeside) files.push_back(file + suffix);
-  return files;
-}
-
 bool is_sqlite_file(const std::string& file) {
   constexpr std::string_view kBegin = "SQLite format 3";
   try {

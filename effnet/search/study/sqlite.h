@@ -16,10 +16,6 @@ std::unique_ptr<Database> open_sqlite(const std::string& file, const WaitOptions
 // an earlier study of this name (-wal, -shm, -journal) are there.
 void create_sqlite(const std::string& file, const Fill& fill, const WaitOptions& waiting);
 
-// The paths of the database `file` and of the files that SQLite keeps beside it, existing or not. None for an empty
-// name.
-std::vector<std::string> sqlite_files(const std::string& file);
-
 bool is_sqlite_file(const std::string& file);  // begins as such a file does; false if it cannot be read
 bool sqlite_file_exists(const std::string& file, std::string_view table);  // with any tables
 
