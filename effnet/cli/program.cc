@@ -70,6 +70,7 @@ void check_assignments(const std::vector<std::string>& words) {
   for (const std::string& word : words) {
     if (word == "--") return;
     const bool one_letter = word.size() > 2 && word[0] == '-' && word[1] != '-' && word[2] == '=';
+    if (one_letter && word.size() == 3) throw empty_value(word.substr(0, 2));
     if (one_letter)
       throw usage_error("{}: an option of one letter has no = (got {}, expected {} {})", word.substr(0, 2),
                         in_quotes(word), word.substr(0, 2), in_shell(word.substr(3)));

@@ -181,8 +181,9 @@ TEST(Program, AnOptionIsNoValue) {
             "effnet: error: --set: the value is missing (got the option --json, expected a value)");
   EXPECT_EQ(message("report x -o=y.html"),
             "effnet: error: -o: an option of one letter has no = (got '-o=y.html', expected -o y.html)");
-  // A joined value was meant; the study is missing, which is another error.
-  EXPECT_EQ(run_effnet(words_of("search show x.study --report=--json")).code, 3);
+  EXPECT_EQ(message("report x -o="), "effnet: error: -o: the value is empty (got '', expected a value)");
+  // A joined value was meant; the run is missing, which is another error.
+  EXPECT_EQ(run_effnet(words_of("report no_run --data=--json")).code, 3);
 }
 
 TEST(Program, TheHelpOfEachCommandHasTheExitCodes) {
