@@ -42,7 +42,7 @@ def test_links_fifos_and_devices_as_output(effnet, tmp_path):
     assert scale(tmp_path / "v1.toml").returncode == 0
     expected = (tmp_path / "v1.toml").read_text()
 
-    (tmp_path / "v3.toml").write_text("old")
+    assert effnet("scale", "efficientnet_b0", "--phi", "2", "-o", tmp_path / "v3.toml").returncode == 0
     os.chmod(tmp_path / "v3.toml", 0o600)
     os.symlink("v3.toml", tmp_path / "latest.toml")
     assert scale(tmp_path / "latest.toml").returncode == 0
@@ -57,6 +57,11 @@ def test_links_fifos_and_devices_as_output(effnet, tmp_path):
     assert scale(tmp_path / "fifo").returncode == 0
     reader.join(60)
     assert got == [expected] and stat.S_ISFIFO(os.stat(tmp_path / "fifo").st_mode)
+
+    for text in ("old", 'name = "mine"\n[choices]\nkernel = [3, 5]\n'):  # a person has written them
+        (tmp_path / "space.toml").write_text(text)
+        effnet.check_error(scale(tmp_path / "space.toml"), 2)
+        assert (tmp_path / "space.toml").read_text() == text
 
     if os.geteuid() == 0:
         os.mknod(tmp_path / "null", 0o666 | stat.S_IFCHR, os.makedev(1, 3))
