@@ -3,6 +3,7 @@
 
 #include <algorithm>
 #include <set>
+#include <utility>
 
 #include "effnet/base/text.h"
 #include "effnet/cli/search_show.h"
@@ -71,13 +72,18 @@ std::vector<std::pair<std::string, std::string>> facts(const SearchReport& repor
       {"trials", fmt::format("{} done, {} failed, {} running, {} waiting", result.done, result.failed, result.running,
                              result.waiting)},
       {"state", result.complete ? "the search has ended" : "not finished"}};
-  if (const std::string budget = budget_text(search, result); !budget.empty()) {
-    rows.emplace_back("budgets",
-                      fmt::format("{:g}; dots and lists have the {} {}, and not the {} with fewer epochs",
-                                  fmt::join(search.budgets, ", "), count_of(std::ssize(result.best), "network"), budget,
-                                  count_of(result.smaller, "network")));
-  }
+  if (!budget_text(search, result).empty())
+    rows.emplace_back("budgets", fmt::format("{:g} epochs", fmt::join(search.budgets, ", ")));
   return rows;
+}
+
+// Which networks the page shows; empty if all.
+std::string shown_text(const NasSearch& search, const search::NasResult& result) {
+  const std::string budget = budget_text(search, result);
+  if (budget.empty()) return {};
+  return fmt::format("Dots and lists have the {} {}. {} with fewer epochs {} not shown.",
+                     count_of(std::ssize(result.best), "network"), budget, count_of(result.smaller, "network"),
+                     result.smaller == 1 ? "is" : "are");
 }
 
 }  // namespace
@@ -92,6 +98,7 @@ std::string search_page(const SearchReport& report) {
                           .cost = cost.number,
                           .scope = budget_text(search, report.result),
                           .history = history(report, quality, cost)};
+  if (std::string shown = shown_text(search, report.result); !shown.empty()) page.about.push_back(std::move(shown));
   std::set<std::int64_t> front;  // numbers of trials
   for (const NasRow& row : report.result.pareto) {
     page.front.push_back({quality.factor * row.quality, cost.factor * row.cost});
@@ -103,8 +110,8 @@ std::string search_page(const SearchReport& report) {
                                .fraction = one.importance.explained,
                                .best_option = choice.options[one.importance.best]});
   }
-  const std::size_t shown = std::min(report::kMaxSearchNetworks, report.result.best.size());
-  for (std::size_t i = 0; i < shown; ++i) {
+  const std::size_t listed = std::min(report::kMaxSearchNetworks, report.result.best.size());
+  for (std::size_t i = 0; i < listed; ++i) {
     const NasRow& row = report.result.best[i];
     page.best.push_back({.name = fmt::format("trial {}", row.trial),
                          .spec = search::network_of(search.space, row.point),

@@ -81,6 +81,7 @@ def test_proxy(effnet, by_one):
     assert f"best of the {len(last)} networks with 2 epochs; not listed: {others} network" in text
     assert "no other network with 2 epochs is better" in text
     assert page.read_text().count("One dot for each trial that is done with 2 epochs") == 2
+    assert f"Dots and lists have the {len(last)} networks with 2 epochs. {others} network" in page.read_text()
 
 
 def test_networks_have_the_classes_of_the_images(effnet, space, project, tmp_path):
