@@ -13,9 +13,6 @@
 #include "effnet/base/lines.h"
 #include "effnet/base/text.h"
 #include "effnet/cli/command.h"
-#include "effnet/cli/load.h"
-#include "effnet/cli/output_files.h"
-#include "effnet/graph/arch_file.h"
 #include "effnet/graph/counted_costs.h"
 #include "effnet/train/recipe/settings.h"
 
@@ -193,77 +190,6 @@ void add_seed(CLI::App& app, std::uint64_t& seed, const std::string& help) {
   app.add_option_function<std::string>(
          "--seed", [&seed](const std::string& text) { seed = parse_seed(text); }, help)
       ->type_name("N");
-}
-
-bool is_stdout(std::string_view flag, std::string_view file, const Globals& globals) {
-  if (file != "-") return false;
-  if (globals.json)
-    throw usage_error("{} - cannot be combined with --json: both write to stdout (got both, expected one of them)",
-                      flag);
-  return true;
-}
-
-void check_no_stdout(std::string_view flag, std::string_view file) {
-  if (file == "-")
-    throw usage_error("{}: this format cannot be written to stdout (got -, expected a file)", flag)
-        .with_hint("use ./- for a file with the name -");
-}
-
-void check_not_input(std::string_view flag, const std::string& file, const std::string& input) {
-  std::error_code failed;
-  if (!fs::is_regular_file(file, failed)) return;
-  if (fs::equivalent(file, input, failed)) {
-    throw usage_error("{}: the output file is the input file (got {}, expected another file)", flag, in_quotes(file))
-        .with_hint("choose another name for the output");
-  }
-  const fs::path folder = fs::canonical(input, failed);
-  if (failed || !fs::is_directory(folder, failed)) return;
-  const fs::path written = fs::canonical(file, failed);
-  const bool inside = std::mismatch(folder.begin(), folder.end(), written.begin(), written.end()).first == folder.end();
-  if (failed || !inside || !is_read_there(folder, written)) return;
-  throw usage_error(
-      "{}: the output would replace a file of the folder that is read (got {} in {}, expected another file)", flag,
-      in_quotes(file), in_quotes(input))
-      .with_hint("choose another name for the output");
-}
-
-void check_two_files(std::string_view flag, const std::string& file, std::string_view other_flag,
-                     const std::string& other_file) {
-  if (file.empty() || other_file.empty()) return;
-  std::error_code ignored;
-  const bool same = fs::equivalent(file, other_file, ignored) ||
-                    fs::weakly_canonical(file, ignored) == fs::weakly_canonical(other_file, ignored);
-  if (same)
-    throw usage_error("{} and {} are the same file (got {}, expected two files)", flag, other_flag, in_quotes(file));
-}
-
-void check_extension(std::string_view flag, const std::string& file, std::string_view extension,
-                     const std::string& why) {
-  if (file.empty() || file == "-" || file.starts_with("/dev/") || fs::path(file).extension() == extension) return;
-  std::error_code ignored;
-  const fs::file_status status = fs::status(file, ignored);
-  if (fs::exists(status) && !fs::is_regular_file(status)) return;  // a FIFO; a folder is an error when it is written
-  throw usage_error("{}: unknown kind of file (got {}, expected FILE{})", flag, in_quotes(file), extension)
-      .with_hint(why);
-}
-
-bool is_arch_file(std::string_view text, std::string_view source) {
-  try {
-    graph::parse_arch(text, source);
-    return true;
-  } catch (const Error&) {
-    return false;
-  }
-}
-
-void check_arch_output(std::string_view flag, const std::string& file) {
-  check_extension(flag, file, ".toml", kArchFileName);
-  std::error_code failed;
-  if (!fs::is_regular_file(file, failed) || fs::is_empty(file, failed)) return;
-  if (is_arch_file(read_text(file), file)) return;
-  throw usage_error("{}: the file that is there is no arch file (got {}, expected a new name or an arch file)", flag,
-                    in_quotes(file))
-      .with_hint("only arch files are replaced: a space or a recipe has the same extension; choose another name");
 }
 
 }  // namespace effnet::cli

@@ -38,25 +38,4 @@ void add_number(CLI::App& app, const std::string& flag, int& value, int low, int
 void add_numbers(CLI::App& app, const std::string& flag, std::vector<int>& values, int high, const std::string& help);
 void add_seed(CLI::App& app, std::uint64_t& seed, const std::string& help);  // --seed: any whole number of 64 bits
 
-// Returns true if the output file of option `flag` is "-", which means stdout. For text files only. Stdout can contain
-// only one document, so "-" together with --json throws.
-bool is_stdout(std::string_view flag, std::string_view file, const Globals& globals);
-// For output files that are not text: throws if `file` is "-".
-void check_no_stdout(std::string_view flag, std::string_view file);
-// Throws if the output file of option `flag` would replace a file that the command reads from `input`: the file itself,
-// or a file in this folder. A folder is a run, or has images; pages, drawings and arrays (report.html) may be replaced
-// there, because no command reads them, and in a run also pictures. `input` need not exist.
-void check_not_input(std::string_view flag, const std::string& file, const std::string& input);
-// Throws if the output files of two options are the same file. The options may be missing.
-void check_two_files(std::string_view flag, const std::string& file, std::string_view other_flag,
-                     const std::string& other_file);
-// Throws if the output file of option `flag` has another extension than `extension` (".toml"). Not for "-", and not for
-// devices and pipes. `why`: the hint.
-void check_extension(std::string_view flag, const std::string& file, std::string_view extension,
-                     const std::string& why = {});
-bool is_arch_file(std::string_view text, std::string_view source);  // whether the text of a file can be read as one
-// For an arch file that a command writes: check_extension() with ".toml", and throws if a file would be replaced that
-// is no arch file. Spaces and recipes have the same extension, and a person has written them.
-void check_arch_output(std::string_view flag, const std::string& file);
-
 }  // namespace effnet::cli

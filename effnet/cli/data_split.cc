@@ -4,6 +4,7 @@
 #include "effnet/cli/arguments.h"
 #include "effnet/cli/data.h"
 #include "effnet/cli/load.h"
+#include "effnet/cli/output_files.h"
 #include "effnet/cli/program.h"
 
 namespace effnet::cli {

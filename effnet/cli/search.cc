@@ -5,6 +5,7 @@
 #include "effnet/base/file.h"
 #include "effnet/base/text.h"
 #include "effnet/cli/arguments.h"
+#include "effnet/cli/output_files.h"
 #include "effnet/cli/program.h"
 #include "effnet/cli/search_export.h"
 #include "effnet/cli/search_latency.h"

@@ -129,7 +129,7 @@ Body declare_search_run(CLI::App& command, const Globals& globals, const SearchP
     check_same(search, stored_search(study), study.name());
     if (o->workers != 1) evaluator.reset();  // the workers have their own
     std::optional<Error> failed;
-    if (o->workers > 0 && !search::result_of(search, stored_trials(study, search)).complete) {
+    if (o->workers > 0) {
       check_files(search, study.name());
       if (o->workers > 1) {
         failed = run_worker_processes(*o, search, place.threads, study, out);

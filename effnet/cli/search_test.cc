@@ -98,6 +98,18 @@ TEST_F(SearchCommand, ANameIsPrintable) {
   }
 }
 
+// Runs `search run` with the evaluators of `program`.
+RunResult run_search(const SearchProgram& program, std::vector<std::string> words) {
+  CLI::App app;
+  const Globals globals{.threads = {1}};
+  const Body body = declare_search_run(app, globals, program);
+  std::reverse(words.begin(), words.end());  // CLI11 expects them reversed
+  app.parse(words);
+  CapturedOutput captured;
+  const int code = body(captured.out);
+  return {.code = code, .results = {}, .messages = captured.messages.text()};
+}
+
 // A program whose evaluator is the toy, and that counts how often it is made.
 TEST_F(SearchCommand, TheEvaluatorIsMadeOnce) {
   int made = 0;
@@ -108,15 +120,7 @@ TEST_F(SearchCommand, TheEvaluatorIsMadeOnce) {
     folders.insert(place.folder);
     return search::make_toy_evaluator(of, settings);
   }};
-  const auto search_run = [&](std::vector<std::string> words) {
-    CLI::App app;
-    const Globals globals{.threads = {1}};
-    const Body body = declare_search_run(app, globals, program);
-    std::reverse(words.begin(), words.end());  // CLI11 expects them reversed
-    app.parse(words);
-    CapturedOutput captured;
-    return body(captured.out);
-  };
+  const auto search_run = [&](const std::vector<std::string>& words) { return run_search(program, words).code; };
   EXPECT_EQ(search_run({study(), "--evaluator", "toy", "--space", space(), "--trials", "5"}), 0);
   EXPECT_EQ(made, 1) << "for a new study";
   const std::string other = in_folder("other.study");
@@ -148,16 +152,7 @@ TEST_F(SearchCommand, NetworksHaveTheClassesOfTheImages) {
                            const search::EvaluatorPlace&) -> std::unique_ptr<search::Evaluator> {
         return std::make_unique<ToyWithImages>(search::make_toy_evaluator(of, settings));
       }};
-  const auto search_run = [&](std::vector<std::string> words) {
-    CLI::App app;
-    const Globals globals{.threads = {1}};
-    const Body body = declare_search_run(app, globals, program);
-    std::reverse(words.begin(), words.end());  // CLI11 expects them reversed
-    app.parse(words);
-    CapturedOutput captured;
-    body(captured.out);
-    return captured.messages.text();
-  };
+  const auto search_run = [&](const std::vector<std::string>& words) { return run_search(program, words).messages; };
   const std::vector<std::string> words{study(), "--evaluator", "toy", "--space", space(), "--trials", "5"};
   EXPECT_NE(search_run(words).find("the networks have 7 classes, as the images, instead of the 3 of the space"),
             std::string::npos);

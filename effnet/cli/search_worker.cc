@@ -29,12 +29,10 @@ void report_end(const NasSearch& search, search::Study& study, const Trial& tria
     out.warn(fmt::format("trial {} failed: {} ({})", trial.id, trial.details, trial.what.candidate));
   } else if (is_training(search)) {
     const search::TrialNumbers numbers = search::numbers_of(trial);
-    std::string line = fmt::format("trial {} ({}): {}, {}, reward {:.4f}: {}", trial.id,
-                                   number_of(trial.what.budget, "epoch"), quality_text(search, numbers.quality),
-                                   cost_text(search, numbers.cost), trial.score, trial.what.candidate);
-    const std::optional<double> left = search::seconds_left(search, study.trials(), workers);
-    if (left && *left >= 1) line += fmt::format("; about {} left", time_text(*left));
-    out.say(line);
+    const std::string line = fmt::format("trial {} ({}): {}, {}, reward {:.4f}: {}", trial.id,
+                                         number_of(trial.what.budget, "epoch"), quality_text(search, numbers.quality),
+                                         cost_text(search, numbers.cost), trial.score, trial.what.candidate);
+    out.say(line + left_text(search::seconds_left(search, study.trials(), workers)));
   } else {
     out.status(fmt::format("{} trials done; trial {}: reward {:.4f}", ended, trial.id, trial.score));
   }

@@ -116,6 +116,10 @@ void check_any_done(search::Study& study) {
       .with_hint("a failed trial is not repeated: make another study, with a recipe or networks that can be trained");
 }
 
+std::string left_text(std::optional<double> seconds) {
+  return seconds && *seconds >= 1 ? fmt::format("; about {} left", time_text(*seconds)) : std::string();
+}
+
 EndedTrials::EndedTrials(search::Study& study) : study_(study) {
   update([](const search::Trial& /*trial*/) {});
 }

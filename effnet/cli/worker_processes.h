@@ -45,6 +45,9 @@ void check_ended(const std::optional<Error>& failed, bool complete, Output& out)
 // reason.
 void check_any_done(search::Study& study);
 
+// "; about 1:30 left" for a line of a trial; empty if the time is not known, or below a second.
+std::string left_text(std::optional<double> seconds);
+
 // The trials of a study that end while other processes work on it.
 class EndedTrials {
  public:

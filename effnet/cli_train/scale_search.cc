@@ -126,17 +126,14 @@ ScaleSearch open_study(const ScaleSearchOptions& o, int threads, Output& out) {
 
 // One line for each trial that has ended, with the time that the rest takes.
 void say_end(const ScaleSearch& search, Study& study, const search::Trial& trial, int workers, Output& out) {
-  std::string line = fmt::format(
+  const std::string line = fmt::format(
       "trial {} ({}, seed {}, {}): {}", trial.id, trial.what.candidate, trial.what.seed,
       number_of(trial.what.budget, "epoch"),
       trial.state == search::TrialState::done ? fmt::format("{:.2f} %", trial.score) : "failed: " + trial.details);
-  const std::optional<double> left = search::seconds_left(search, study.trials(), workers);
-  if (left && *left >= 1) line += fmt::format("; about {} left", time_text(*left));
-  out.say(line);
+  out.say(line + left_text(search::seconds_left(search, study.trials(), workers)));
 }
 
-void run_worker(const ScaleSearchOptions& o, const ScaleSearch& search, int threads, Output& out) {
-  Study study(o.study, search::kScaleStudy);
+void run_worker(const ScaleSearchOptions& o, const ScaleSearch& search, Study& study, int threads, Output& out) {
   const train::Recipe recipe = train::parse_recipe(search.recipe, "the study's recipe");
   check_still_there(study.name(), "the images", recipe.data.folder);
   lab::ProxyOptions proxy{
@@ -156,8 +153,8 @@ void run_worker(const ScaleSearchOptions& o, const ScaleSearch& search, int thre
 
 // Runs `o.workers` processes, each with one worker. They read all settings from the study. Returns the first error of a
 // worker.
-std::optional<Error> run_workers_of(const ScaleSearchOptions& o, const ScaleSearch& search, int threads, Output& out) {
-  Study study(o.study, search::kScaleStudy);
+std::optional<Error> run_workers_of(const ScaleSearchOptions& o, const ScaleSearch& search, Study& study, int threads,
+                                    Output& out) {
   EndedTrials ended(study);
   const WorkerCommand worker{.words = {"scale", "search", "--workers=1", fmt::format("--study={}", o.study),
                                        fmt::format("--timeout={}", o.timeout_s), fmt::format("--device={}", o.device)},
@@ -373,8 +370,8 @@ Body declare_scale_search(CLI::App& scale, const Globals& globals) {
     // Opened before the workers: if the file is moved while they work, their error is shown, and not a missing study.
     Study study(o->study, search::kScaleStudy);
     std::optional<Error> failed;
-    if (o->workers == 1) run_worker(*o, report.search, threads, out);
-    if (o->workers > 1) failed = run_workers_of(*o, report.search, threads, out);
+    if (o->workers == 1) run_worker(*o, report.search, study, threads, out);
+    if (o->workers > 1) failed = run_workers_of(*o, report.search, study, threads, out);
     report.trials = study.trials();
     report.result = search::result_of(report.search, report.trials, study.name());
     check_ended(failed, report.result.complete, out);

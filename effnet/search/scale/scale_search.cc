@@ -96,7 +96,7 @@ ScaleSearchResult result_of(const ScaleSearch& search, const std::vector<Trial>&
                                             : result.failed);
   }
   const std::int64_t rounds = trials.empty() ? 0 : trials.back().generation + 1;
-  // If all trials of a round have failed, no candidate goes on, and the search ends with this round.
+  // A round in which every trial has failed is the last one: it leaves no candidates for the next round.
   const bool last_round = rounds == std::ssize(search.epochs) || std::ranges::all_of(trials, [&](const Trial& trial) {
                             return trial.generation != rounds - 1 || trial.state == TrialState::failed;
                           });

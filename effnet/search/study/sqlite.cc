@@ -408,6 +408,12 @@ bool is_sqlite_file(const std::string& file) {
   }
 }
 
+bool is_beside_sqlite_file(const std::string& file) {
+  return std::ranges::any_of(kBeside, [&](std::string_view suffix) {
+    return file.ends_with(suffix) && is_sqlite_file(file.substr(0, file.size() - suffix.size()));
+  });
+}
+
 bool sqlite_file_exists(const std::string& file, std::string_view /*table*/) { return path_exists(file); }
 
 }  // namespace effnet::search

@@ -17,6 +17,8 @@ std::unique_ptr<Database> open_sqlite(const std::string& file, const WaitOptions
 void create_sqlite(const std::string& file, const Fill& fill, const WaitOptions& waiting);
 
 bool is_sqlite_file(const std::string& file);  // begins as such a file does; false if it cannot be read
+// Whether it is a file that SQLite keeps beside such a file: its log, and the index of the log.
+bool is_beside_sqlite_file(const std::string& file);
 bool sqlite_file_exists(const std::string& file, std::string_view table);  // with any tables
 
 }  // namespace effnet::search

@@ -59,9 +59,9 @@ struct WorkerResult {
 std::string worker_name();  // host, process, and a random number
 
 // Works until the search has ended, or the worker has evaluated `most_trials` trials. Throws what `evaluate` throws,
-// except a CandidateError; the trial then waits again. If the connection to a server is lost during an evaluation, the
-// evaluation goes on and its result is stored when the server is back (see WaitOptions). Heartbeats come from a thread
-// with a connection of its own.
+// except a CandidateError; the trial then waits again. The connection to a server may be lost during an evaluation: the
+// evaluation is finished, and its result is stored when the server can be reached again (see WaitOptions). Heartbeats
+// come from a thread with a connection of its own.
 WorkerResult work(Study& study, std::string_view kind, const Plan& plan, const Evaluate& evaluate,
                   const WorkerOptions& options);
 
