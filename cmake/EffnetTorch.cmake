@@ -1,7 +1,8 @@
 # LibTorch for the layers nn, train and cli_train: Debian's 1.13, or a 2.x whose folder is in CMAKE_PREFIX_PATH.
 #
-# The target effnet_torch has the include folders, the libraries and a precompiled torch/torch.h, which takes 37 s once;
-# each file then takes 6 s instead of 30 s. A target uses it with effnet_uses_torch(target).
+# The target effnet_torch has the include folders, the libraries and the precompiled headers that most files include. A
+# target uses it with effnet_uses_torch(target). torch/torch.h is not included anywhere: it also declares optimisers,
+# data loaders and layers, and reading it, even precompiled, takes 3.5 s longer in each file.
 #
 # EFFNET_TORCH_WHEEL: the folder `torch` of a PyPI wheel, used without the CMake files in it, because those of a CUDA
 # wheel require nvcc even if nothing is compiled for a GPU. The wheel's fmt headers, whose version differs from Debian's
@@ -40,7 +41,7 @@ if(EFFNET_NCCL)
   target_compile_definitions(effnet_torch PUBLIC USE_C10D_NCCL)
   target_include_directories(effnet_torch SYSTEM PUBLIC ${EFFNET_NCCL})
 endif()
-target_precompile_headers(effnet_torch PRIVATE <torch/torch.h>)
+target_precompile_headers(effnet_torch PRIVATE <torch/autograd.h> <torch/nn/module.h> <torch/types.h> <torch/utils.h>)
 
 function(effnet_uses_torch)
   foreach(target ${ARGN})

@@ -1,7 +1,7 @@
 // effnet cam --method gradcam: effnet's command with maps from LibTorch's gradients (nn/grad_cam.h).
 #include "effnet/cli/cam.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "effnet/cli_train/commands.h"
 #include "effnet/engine/classify.h"

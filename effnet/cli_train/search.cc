@@ -1,7 +1,7 @@
 // effnet search with the evaluators that need LibTorch.
 #include "effnet/cli/search.h"
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "effnet/cli_train/commands.h"
 #include "effnet/lab/evaluators.h"

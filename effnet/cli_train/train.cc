@@ -1,5 +1,6 @@
 // effnet train [RECIPE] --data DIR --out RUN [--set key=value]... [--resume]
-#include <torch/torch.h>
+#include <torch/cuda.h>
+#include <torch/types.h>
 
 #include <chrono>
 #include <cstdlib>

@@ -1,6 +1,7 @@
 #include "effnet/lab/supernet_evaluator.h"
 
 #include <ATen/Parallel.h>
+#include <torch/utils.h>
 
 #include <algorithm>
 #include <cmath>

@@ -1,3 +1,5 @@
+#include <torch/utils.h>
+
 #include "effnet/lab/supernet_evaluator.h"
 
 #include <gmock/gmock.h>

@@ -1,3 +1,5 @@
+#include <torch/utils.h>
+
 #include "effnet/lab/supernet.h"
 
 #include <gtest/gtest.h>

@@ -1,6 +1,7 @@
 #include "effnet/lab/zero_cost.h"
 
 #include <ATen/Parallel.h>
+#include <torch/utils.h>
 
 #include <algorithm>
 #include <array>

@@ -3,7 +3,7 @@
 // synflow exceed float32, and on one thread, so that the last bits of a score do not depend on the number of threads.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <cstdint>
 #include <memory>

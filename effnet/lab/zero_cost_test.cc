@@ -1,3 +1,6 @@
+#include <torch/nn/functional/loss.h>
+#include <torch/utils.h>
+
 #include "effnet/lab/zero_cost.h"
 
 #include <gmock/gmock.h>

@@ -1,5 +1,8 @@
 #include "effnet/nn/batch_norm.h"
 
+#include <torch/autograd.h>
+#include <torch/utils.h>
+
 #include <utility>
 
 namespace effnet::nn {

@@ -2,7 +2,7 @@
 // statistics with them.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <cstdint>
 

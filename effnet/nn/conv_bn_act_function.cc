@@ -1,4 +1,6 @@
 // The autograd function and the fused step for layers/conv_bn_act.h.
+#include <torch/autograd.h>
+
 #include "effnet/layers/conv_bn_act.h"
 
 #include <array>

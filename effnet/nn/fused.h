@@ -2,7 +2,7 @@
 // passes that cannot run on effnet's kernels. Each pattern has one autograd function, in <pattern>_function.cc.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <algorithm>
 #include <vector>

@@ -1,7 +1,8 @@
 // Compares fused steps with plain steps: outputs, all gradients and moving statistics, for every kind of block that the
 // patterns match. Plain steps in double give the truth.
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include <algorithm>
 #include <map>

@@ -1,5 +1,7 @@
 #include "effnet/nn/layout.h"
 
+#include <torch/autograd.h>
+
 #include <functional>
 #include <numeric>
 

@@ -3,7 +3,7 @@
 // channels-last memory. Network::forward() converts the inputs of steps that do not accept blocked tensors.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <cstdint>
 #include <vector>

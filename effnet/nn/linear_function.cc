@@ -1,4 +1,6 @@
 // The autograd function and the fused step for layers/linear.h.
+#include <torch/autograd.h>
+
 #include <array>
 
 #include "effnet/layers/linear.h"

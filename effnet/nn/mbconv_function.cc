@@ -1,4 +1,6 @@
 // The autograd function and the fused step for layers/mbconv.h.
+#include <torch/autograd.h>
+
 #include "effnet/layers/mbconv.h"
 
 #include <algorithm>

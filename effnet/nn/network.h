@@ -8,7 +8,8 @@
 //  - SAME padding is asymmetric.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/nn/module.h>
+#include <torch/types.h>
 
 #include <cstdint>
 #include <functional>

@@ -1,3 +1,5 @@
+#include <torch/nn/functional/loss.h>
+
 #include "effnet/nn/network.h"
 
 #include <gtest/gtest.h>

@@ -1,7 +1,8 @@
 // Shared by the tests of nn: random images, parameter stores without neutral values, a fake all-reduce.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include <barrier>
 #include <cmath>

@@ -4,6 +4,8 @@
 // longer to start than many loops of layers take to run.
 #pragma once
 
+#include <torch/utils.h>
+
 #include "effnet/layers/context.h"
 
 namespace effnet::nn {

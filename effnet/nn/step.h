@@ -3,7 +3,7 @@
 // computes a pattern of several nodes, or a linear layer. A new pattern is one more line in fused_step().
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <cstdint>
 #include <functional>

@@ -1,8 +1,10 @@
 #include "effnet/train/distributed/buckets.h"
 
+#include <torch/autograd.h>
 #include <torch/csrc/autograd/function.h>
 #include <torch/csrc/autograd/utils/lambda_post_hook.h>
 #include <torch/csrc/autograd/variable.h>
+#include <torch/utils.h>
 
 #include <algorithm>
 #include <mutex>

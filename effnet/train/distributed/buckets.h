@@ -10,7 +10,7 @@
 // no gradient, as in a single process.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <cstdint>
 #include <functional>

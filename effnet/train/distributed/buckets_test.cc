@@ -1,7 +1,7 @@
 #include "effnet/train/distributed/buckets.h"
 
 #include <gtest/gtest.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <string>
 #include <vector>

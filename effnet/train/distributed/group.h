@@ -1,7 +1,7 @@
 // Interface of a group of processes that train one model. A single process is a group of world size 1.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <cstdint>
 #include <functional>

@@ -3,6 +3,7 @@
 #include <arpa/inet.h>
 #include <netdb.h>
 #include <sys/socket.h>
+#include <torch/utils.h>
 #include <torch/version.h>
 #include <unistd.h>
 

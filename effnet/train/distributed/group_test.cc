@@ -3,7 +3,7 @@
 
 #include <gtest/gtest.h>
 #include <sys/socket.h>
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <cmath>
 #include <thread>

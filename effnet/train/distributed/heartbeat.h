@@ -12,7 +12,7 @@
 // A slow rank is not lost: a separate thread sends the heartbeats.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <chrono>
 #include <memory>

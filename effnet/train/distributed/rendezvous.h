@@ -2,7 +2,7 @@
 // wait can be interrupted, and after some seconds it logs which ranks are missing.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <chrono>
 #include <functional>

@@ -1,5 +1,7 @@
 #include "effnet/train/distributed/sync_sum.h"
 
+#include <torch/autograd.h>
+
 namespace effnet::train {
 namespace {
 

@@ -1,7 +1,7 @@
 // A differentiable sum over all processes, for synchronised batch norm (nn::ForwardContext).
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include "effnet/train/distributed/group.h"
 

@@ -1,5 +1,7 @@
 #include "effnet/train/run/checkpoint.h"
 
+#include <torch/utils.h>
+
 #include <cstring>
 #include <memory>
 #include <nlohmann/json.hpp>

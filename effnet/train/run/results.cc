@@ -1,5 +1,7 @@
 #include "effnet/train/run/results.h"
 
+#include <torch/utils.h>
+
 #include <algorithm>
 
 #include "effnet/base/error.h"

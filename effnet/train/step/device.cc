@@ -1,5 +1,7 @@
 #include "effnet/train/step/device.h"
 
+#include <torch/cuda.h>
+
 #include <charconv>
 
 #include "effnet/base/error.h"

@@ -1,7 +1,7 @@
 // The device that a network is trained on.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <string>
 

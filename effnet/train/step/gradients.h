@@ -1,7 +1,7 @@
 // Operations on the gradients of all parameters together.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <vector>
 

@@ -1,7 +1,7 @@
 // The images of a batch as a tensor.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <cstdint>
 

@@ -2,7 +2,7 @@
 // classes), and mixup and CutMix, where an image has two labels.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <cstdint>
 #include <span>

@@ -1,3 +1,6 @@
+#include <torch/autograd.h>
+#include <torch/nn/functional/loss.h>
+
 #include "effnet/train/step/loss.h"
 
 #include <gtest/gtest.h>

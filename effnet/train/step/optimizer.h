@@ -13,7 +13,7 @@
 // 500 MB), all others by LibTorch's foreach operations.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <memory>
 #include <string>

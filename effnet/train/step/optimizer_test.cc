@@ -1,3 +1,6 @@
+#include <torch/optim/adamw.h>
+#include <torch/optim/sgd.h>
+
 #include "effnet/train/step/optimizer.h"
 
 #include <gtest/gtest.h>

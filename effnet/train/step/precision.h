@@ -1,7 +1,7 @@
 // Mixed precision: LibTorch's autocast for a scope, and the loss scale that float16 gradients need.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <cstdint>
 #include <iosfwd>

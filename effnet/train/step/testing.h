@@ -1,7 +1,8 @@
 // Shared by the tests of this folder: a tiny network, batches made without a loader, and a group of ranks in threads.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/types.h>
+#include <torch/utils.h>
 
 #include <condition_variable>
 #include <cstring>

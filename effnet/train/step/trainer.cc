@@ -1,5 +1,7 @@
 #include "effnet/train/step/trainer.h"
 
+#include <torch/utils.h>
+
 #include <algorithm>
 #include <cmath>
 #include <new>

@@ -2,7 +2,7 @@
 // epochs, files or output; train/run/run.h calls it.
 #pragma once
 
-#include <torch/torch.h>
+#include <torch/types.h>
 
 #include <cstdint>
 #include <functional>

@@ -1,3 +1,5 @@
+#include <torch/nn/functional/loss.h>
+
 #include "effnet/train/step/trainer.h"
 
 #include <gmock/gmock.h>
