@@ -13,9 +13,9 @@ run: ## Install missing packages, build, fetch a pretrained network, classify th
 	@$(MAKE) --no-print-directory core
 	@tools/demo $(EFFNET)
 
-test: ## Install missing packages; run the release tests (without slow Python tests) and the sanitizer tests
+test: ## Install missing packages, build with LibTorch, run all tests but the slow Python ones
 	@tools/install_deps test
-	@tools/run_tests release asan
+	@tools/run_tests release
 
 test-fast: ## The C++ tests without LibTorch and without whole networks (less than a minute after the build)
 	@tools/install_deps fast
