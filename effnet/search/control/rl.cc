@@ -141,14 +141,17 @@ class Rl final : public Controller {
     const auto batch_at = [](auto all, std::size_t first) {
       return all.subspan(first, std::min(kMiniBatch, all.size() - first));
     };
+    LstmPolicy::Trace trace = policy_.forward(learner.weights, batch_at(points, 0));
     std::vector<Probabilities> old;  // of each mini-batch
     old.reserve(points.size() / kMiniBatch + 1);
-    for (std::size_t first = 0; first < points.size(); first += kMiniBatch)
+    old.push_back(trace.probabilities);
+    for (std::size_t first = kMiniBatch; first < points.size(); first += kMiniBatch)
       old.push_back(policy_.forward(learner.weights, batch_at(points, first)).probabilities);
     for (int epoch = 0; epoch < kEpochs; ++epoch) {
       for (std::size_t first = 0; first < points.size(); first += kMiniBatch) {
         const PpoBatch batch{batch_at(points, first), batch_at(advantages, first), old[first / kMiniBatch]};
-        const LstmPolicy::Trace trace = policy_.forward(learner.weights, batch.points);
+        // Before the first step the weights are those of the first trace.
+        if (epoch > 0 || first > 0) trace = policy_.forward(learner.weights, batch.points);
         const PpoLoss loss = ppo_loss(batch, trace.probabilities, options_.entropy_weight);
         learner.adam.step(policy_.backward(learner.weights, batch.points, trace, loss.logit_gradients),
                           options_.learning_rate, learner.weights);
