@@ -1,6 +1,7 @@
 // effnet train [RECIPE] --data DIR --out RUN [--set key=value]... [--resume]
 #include <torch/cuda.h>
 #include <torch/types.h>
+#include <torch/version.h>
 
 #include <chrono>
 #include <cstdlib>

@@ -1,6 +1,7 @@
 #include "effnet/nn/fused.h"
 
 #include <ATen/autocast_mode.h>
+#include <torch/version.h>
 
 #include "effnet/nn/layout.h"
 

@@ -8,6 +8,7 @@
 // update; first/<statistic> after the first step. Momentum and decay are 0.9, epsilon is 1e-3. The momentum of batch
 // norm is 0.9, and its moving variance is the average of unbiased variances, as in PyTorch. There is no regularisation.
 // `double` computes only the first loss and gradients, in double precision.
+#include <torch/nn/functional/loss.h>
 #include <torch/types.h>
 
 #include <charconv>

@@ -1,6 +1,7 @@
 #include "effnet/train/step/device.h"
 
 #include <torch/cuda.h>
+#include <torch/version.h>
 
 #include <charconv>
 

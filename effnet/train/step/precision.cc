@@ -1,6 +1,7 @@
 #include "effnet/train/step/precision.h"
 
 #include <ATen/autocast_mode.h>
+#include <torch/version.h>
 
 #include <algorithm>
 #include <array>
