@@ -1,9 +1,8 @@
-#include <torch/utils.h>
-
 #include "effnet/lab/supernet_evaluator.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <torch/utils.h>
 
 #include <limits>
 #include <nlohmann/json.hpp>

@@ -1,8 +1,7 @@
-#include <torch/utils.h>
-
 #include "effnet/lab/supernet.h"
 
 #include <gtest/gtest.h>
+#include <torch/utils.h>
 
 #include <algorithm>
 #include <cmath>

@@ -1,10 +1,9 @@
-#include <torch/nn/functional/loss.h>
-#include <torch/utils.h>
-
 #include "effnet/lab/zero_cost.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <torch/nn/functional/loss.h>
+#include <torch/utils.h>
 
 #include <cmath>
 #include <functional>

@@ -1,8 +1,7 @@
-#include <torch/nn/functional/loss.h>
-
 #include "effnet/nn/network.h"
 
 #include <gtest/gtest.h>
+#include <torch/nn/functional/loss.h>
 
 #include <set>
 

@@ -1,9 +1,8 @@
-#include <torch/autograd.h>
-#include <torch/nn/functional/loss.h>
-
 #include "effnet/train/step/loss.h"
 
 #include <gtest/gtest.h>
+#include <torch/autograd.h>
+#include <torch/nn/functional/loss.h>
 
 #include "effnet/base/error.h"
 #include "effnet/data/dataset.h"

@@ -1,9 +1,8 @@
-#include <torch/optim/adamw.h>
-#include <torch/optim/sgd.h>
-
 #include "effnet/train/step/optimizer.h"
 
 #include <gtest/gtest.h>
+#include <torch/optim/adamw.h>
+#include <torch/optim/sgd.h>
 
 #include <cmath>
 #include <cstring>

@@ -1,9 +1,8 @@
-#include <torch/nn/functional/loss.h>
-
 #include "effnet/train/step/trainer.h"
 
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <torch/nn/functional/loss.h>
 
 #include <cmath>
 #include <limits>
