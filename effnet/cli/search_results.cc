@@ -175,6 +175,11 @@ Json to_json(const SearchReport& report) {
             {"best", result.best.empty() ? Json() : row_json(search, result.best.front())},
             {"pareto", std::move(pareto)},
             {"importance", std::move(importance)}};
+  if (report.optimum) {
+    json["optimum"] = {{"candidate", search::to_text(search.space, report.optimum->point)},
+                       {"quality", report.optimum->quality},
+                       {"cost", report.optimum->cost}};
+  }
   if (report.against) json["correlation"] = comparison_json(*report.against);
   if (!report.page.empty()) json["path"] = report.page;
   return json;

@@ -1,4 +1,5 @@
 // effnet search: its commands, with the toy evaluator.
+#include <algorithm>
 #include <filesystem>
 #include <set>
 
@@ -304,6 +305,10 @@ TEST_F(SearchCommand, SaysWhenAllNetworksOfTheSpaceAreEvaluated) {
             std::string::npos)
       << all.results;
   EXPECT_NE(all.results.find("highest quality in the space, known for toy: 100.00 %, "), std::string::npos);
+  const Json json = Json::parse(run_effnet({"search", "show", study(), "--json"}).results);
+  const auto best =
+      std::ranges::max(json["trials"], {}, [](const Json& trial) { return trial["quality"].get<double>(); });
+  EXPECT_EQ(json["optimum"], Json({{"candidate", best["candidate"]}, {"quality", 1.0}, {"cost", best["cost"]}}));
   const std::string again = in_folder("again.study");
   const RunResult more =
       run_effnet({"search", "run", again, "--evaluator", "toy", "--points-of", study(), "--trials", "400"});
