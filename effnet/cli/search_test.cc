@@ -21,7 +21,7 @@ TEST_F(SearchCommand, FindsTheBestOfAllNetworks) {
   ASSERT_EQ(first.code, 0) << first.messages;
   const Json document = Json::parse(first.results);
   EXPECT_EQ(keys(document), (Keys{"study", "space", "evaluator", "controller", "objective", "budgets", "counts",
-                                  "complete", "trials", "best", "pareto", "importance"}));
+                                  "complete", "trials", "best", "pareto", "importance", "optimum"}));
   EXPECT_TRUE(document["complete"].get<bool>());
   ASSERT_EQ(document["trials"].size(), 200U);
   // 200 draws from 12 networks: each is evaluated once, and the others get its result.
