@@ -26,21 +26,21 @@ Json row_json(const NasSearch& search, const NasRow& row) {
 }
 
 Json trial_json(const search::NasTrial& trial) {
-  const bool done = trial.state == TrialState::done;
+  const bool done = trial.state == TrialState::done, failed = trial.state == TrialState::failed;
   Json json{{"id", trial.id},
             {"state", name_in(search::kTrialStates, trial.state)},
             {"score", done ? Json(trial.score) : Json()},
             {"candidate", trial.what.candidate},
             {"generation", trial.generation},
             {"budget", trial.what.budget},
-            {"seconds", trial.ended_s - trial.started_s},
+            {"seconds", done || failed ? Json(trial.ended_s - trial.started_s) : Json()},
             {"attempts", trial.attempts},
             {"twin_of", trial.twin_of == 0 ? Json() : Json(trial.twin_of)}};
   if (done) {
     json["quality"] = trial.numbers.quality;
     json["cost"] = trial.numbers.cost;
   }
-  if (trial.state == TrialState::failed) json["error"] = trial.details;
+  if (failed) json["error"] = trial.details;
   return json;
 }
 

@@ -57,6 +57,16 @@ TEST_F(SearchCommand, WorkersAndStudiesWithoutTrials) {
   const RunResult part = run_effnet({"search", "worker", study(), "--trials", "5", "--json"});
   ASSERT_EQ(part.code, 0) << part.messages;
   EXPECT_EQ(Json::parse(part.results), (Json{{"done", 5}, {"failed", 0}, {"lost", 0}, {"complete", false}}));
+  search::open_database(study())->run(
+      "UPDATE effnet_trials SET state = 'running', worker = 'other', started_s = 1e9, beat_s = 1e10 WHERE id = 6");
+  std::set<std::string> states;
+  const Json shown = Json::parse(run_effnet({"search", "show", study(), "--json"}).results);
+  for (const Json& trial : shown["trials"]) {
+    states.insert(trial["state"].get<std::string>());
+    EXPECT_EQ(trial["seconds"].is_null(), trial["state"] != "done") << trial;
+  }
+  EXPECT_EQ(states, (std::set<std::string>{"done", "running", "waiting"}));
+  search::open_database(study())->run("UPDATE effnet_trials SET state = 'waiting', beat_s = 0 WHERE id = 6");
   const RunResult rest = run_effnet({"search", "worker", study(), "--json"});
   EXPECT_TRUE(Json::parse(rest.results)["complete"].get<bool>());
   EXPECT_EQ(Json::parse(run_effnet({"search", "show", study(), "--json"}).results)["trials"].size(), 30U);
