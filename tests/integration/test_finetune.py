@@ -406,6 +406,19 @@ def test_class_with_one_image_is_only_trained_on(effnet, base, tmp_path):
     assert any("'white' (1)" in warning for warning in document["warnings"])
 
 
+def test_doubtful_labels_of_a_weak_probe_may_be_right(effnet, base, tmp_path):
+    """Two classes that look the same: the probe confuses them, so its doubts are of little value, and the warning says so."""
+    colours = {"blue": COLOURS["blue"], "red": COLOURS["red"], "red again": COLOURS["red"]}
+    document = effnet.json(*arguments(base, tmp_path / "run", data=folder_of(tmp_path / "data", 20, colours)))
+    assert document["probe"]["val_top1"] < 90
+    doubts = [warning for warning in document["warnings"] if "doubtful label" in warning]
+    assert len(doubts) == 1 and "may be right" in doubts[0]
+    # With three colours that the probe tells apart there is no such remark.
+    document = effnet.json(*arguments(base, tmp_path / "run2"))
+    assert document["probe"]["val_top1"] >= 90
+    assert not any("may be right" in warning for warning in document["warnings"])
+
+
 def test_interrupt_is_exit_code_130(effnet, base, tmp_path):
     out = tmp_path / "run"
     words = [str(word) for word in arguments(base, out, "--set", "train.epochs=200")]

@@ -20,6 +20,13 @@ constexpr double kEvaluationCost = 0.25;     // time of one evaluated image / ti
 constexpr double kTestPasses = 2;            // LibTorch and the engine
 constexpr double kValidationPasses = 3;      // plain weights, averaged weights, predictions
 
+struct Rates {
+  double lr;
+  double layer_decay;
+};
+// In the order [fewer than kManyImages, at least as many][the features do not fit the classes, they fit].
+constexpr std::array<std::array<Rates, 2>, 2> kRates{{{{{5e-4, 0.9}, {2e-4, 0.85}}}, {{{2e-3, 1}, {1e-3, 0.85}}}}};
+
 double pixels_ratio(std::int64_t resolution, std::int64_t own) {
   const double ratio = static_cast<double>(resolution) / static_cast<double>(own);
   return ratio * ratio;
@@ -107,13 +114,14 @@ std::vector<report::FinetuneChoice> choose_settings(const DataSize& data, const 
   if (fixed_statistics)
     choose("bn.fixed", "true",
            fmt::format("fewer than {} training images: the pretrained statistics are better", grouped(kManyImages)));
-  // A linear classifier that is nearly right says that the features fit: then they should change little. Measured:
-  // docs/results/finetune.md.
+  // A linear classifier that is nearly right says that the features fit: then they should change little. If it is not,
+  // and there are many images, all blocks learn at the same high rate. Measured: docs/results/finetune.md.
   const bool features_fit = probe_top1 >= 95;
-  const std::string probe = fmt::format("the linear probe is right for {:.1f} %", probe_top1);
-  const double lr = !fixed_statistics ? 1e-3 : features_fit ? 2e-4 : 5e-4;
-  choose("optimizer.lr", fmt::format("{:g}", lr), fixed_statistics ? probe : "many training images");
-  choose("optimizer.layer_decay", features_fit ? "0.85" : "0.9", probe);
+  const Rates rates = kRates[fixed_statistics ? 0 : 1][features_fit ? 1 : 0];
+  const std::string probe = fmt::format("{}the linear probe is right for {:.1f} %",
+                                        fixed_statistics ? "" : "many training images; ", probe_top1);
+  choose("optimizer.lr", fmt::format("{:g}", rates.lr), probe);
+  choose("optimizer.layer_decay", fmt::format("{:g}", rates.layer_decay), probe);
   if (per_class < 100 && input.shift_px == 0)
     choose("data.area_low", "0.3", "fewer than 100 training images per class");
   if (per_class < 30) choose("data.mixup", "0.2", "fewer than 30 training images per class");
