@@ -413,10 +413,13 @@ def test_doubtful_labels_of_a_weak_probe_may_be_right(effnet, base, tmp_path):
     assert document["probe"]["val_top1"] < 90
     doubts = [warning for warning in document["warnings"] if "doubtful label" in warning]
     assert len(doubts) == 1 and "may be right" in doubts[0]
-    # With three colours that the probe tells apart there is no such remark.
-    document = effnet.json(*arguments(base, tmp_path / "run2"))
+    # Three colours that the probe tells apart, and one blue picture among the red ones: no such remark.
+    data = folder_of(tmp_path / "data2")
+    picture(data / "red" / "wrong.jpg", COLOURS["blue"], 7)
+    document = effnet.json(*arguments(base, tmp_path / "run2", data=data))
     assert document["probe"]["val_top1"] >= 90
-    assert not any("may be right" in warning for warning in document["warnings"])
+    doubts = [warning for warning in document["warnings"] if "doubtful label" in warning]
+    assert len(doubts) == 1 and "may be right" not in doubts[0]
 
 
 def test_interrupt_is_exit_code_130(effnet, base, tmp_path):

@@ -395,19 +395,19 @@ void Finetune::list_label_errors() {
   const std::vector<report::LabelError> errors =
       label_errors(options_.model, rule_, data_.all, *record_.probe->l2, pool_, options_.watch);
   write_text(file("label_errors.csv"), report::label_errors_text(errors));
-  if (const std::size_t count = errors.size(); count > 0) {
-    constexpr double kFewMistakes = 90;  // percent: below it, many of the listed images are mistakes of the probe
-    const double probe_top1 = *record_.probe->val_top1;
-    warn(fmt::format("{} {} a doubtful label: label_errors.csv and the report list them, the most doubtful first{}",
-                     grouped(std::ssize(errors)), count == 1 ? "image has" : "images have",
-                     probe_top1 >= kFewMistakes
-                         ? ""
-                         : fmt::format(". Many of these labels may be right, because the linear classifier that doubts "
-                                       "them is right for only {:.1f} %",
-                                       probe_top1)));
-  } else {
-    log("doubtful labels of all images: none found");
+  const std::int64_t count = std::ssize(errors);
+  if (count == 0) return log("doubtful labels of all images: none found");
+  constexpr double kFewMistakes = 90;  // percent: below it, many of the listed images are mistakes of the probe
+  const double probe_top1 = *record_.probe->val_top1;
+  std::string remark;
+  if (probe_top1 < kFewMistakes) {
+    remark = fmt::format(
+        ". Many of these labels may be right, because the linear classifier that doubts them is right for only {:.1f} "
+        "%",
+        probe_top1);
   }
+  warn(fmt::format("{} {} a doubtful label: label_errors.csv and the report list them, the most doubtful first{}",
+                   count_of(count, "image"), count == 1 ? "has" : "have", remark));
 }
 
 // Stores the time that a stopped step has used.
