@@ -18,7 +18,7 @@ endif()
 
 # -ffp-contract=off: tests compare kernels with the reference executor, so its results must have the same bits with both
 # compilers and on every instruction set.
-add_compile_options(-Wall -Wextra -Wpedantic -Wshadow -Wnon-virtual-dtor -ffp-contract=off)
+add_compile_options(-Wall -Wextra -Wpedantic -Wshadow -Wundef -Wnon-virtual-dtor -ffp-contract=off)
 # Makes __FILE__ relative to the project's root, so that programs do not contain the path of the build.
 add_compile_options(-fmacro-prefix-map=${PROJECT_SOURCE_DIR}/=)
 if(CMAKE_CXX_COMPILER_ID STREQUAL "GNU" AND CMAKE_CXX_COMPILER_VERSION VERSION_LESS 13)

@@ -58,17 +58,11 @@ class Maps {
 
   // Returns the photo with its map. Stores the class in `map`.
   vision::Image draw(const vision::Image& photo, CamResult::Map& map, std::optional<Size> size = {}) const {
-    model::ActivationMap activation = map_of_(photo, shown_);
+    const model::ActivationMap activation = map_of_(photo, shown_);
     map.shown = activation.shown;
     map.model = name_;
     map.weights = handle_.weights_from();
-    const vision::HeatOptions heat{.strength = static_cast<float>(options_.alpha)};
-    if (!size) return model::overlay(photo, activation, heat);
-    const double x = static_cast<double>(size->w) / static_cast<double>(photo.w);
-    const double y = static_cast<double>(size->h) / static_cast<double>(photo.h);
-    vision::Box& where = activation.where;
-    where = {where.x0 * x, where.y0 * y, where.x1 * x, where.y1 * y};
-    return model::overlay(vision::resize(photo, *size, Filter::bilinear), activation, heat);
+    return model::overlay(photo, activation, {.strength = static_cast<float>(options_.alpha)}, size);
   }
 
  private:
@@ -122,7 +116,7 @@ void draw_grid(const CamOptions& o, const std::vector<std::string>& paths, const
     for (std::size_t i = 0; i < paths.size(); ++i) {
       check_interrupt();
       const vision::Image photo = vision::read_image(paths[i]);
-      const Size size = vision::fitted_to_cell(photo);
+      const Size size = vision::fitted({photo.h, photo.w}, vision::kGridCell);
       std::vector<vision::GridCell>& row = grid.rows[i];
       if (row.empty())
         row.push_back({vision::resize(photo, size, Filter::bilinear), {fs::path(paths[i]).filename().string()}});

@@ -163,8 +163,15 @@ std::vector<float> Classifier::classifier_row(std::size_t class_index, Size size
   return {row.begin(), row.end()};
 }
 
-vision::Image overlay(const vision::Image& photo, const ActivationMap& map, const vision::HeatOptions& heat) {
-  return vision::overlay_heat(photo, map.where, map.values, map.size, heat);
+vision::Image overlay(const vision::Image& photo, const ActivationMap& map, const vision::HeatOptions& heat,
+                      std::optional<Size> size) {
+  const Size from{photo.h, photo.w};
+  if (!size) size = std::max(from.h, from.w) < kOverlaySide ? vision::fitted(from, kOverlaySide) : from;
+  if (*size == from) return vision::overlay_heat(photo, map.where, map.values, map.size, heat);
+  const double y = static_cast<double>(size->h) / static_cast<double>(photo.h);
+  const double x = static_cast<double>(size->w) / static_cast<double>(photo.w);
+  const vision::Box where{map.where.x0 * x, map.where.y0 * y, map.where.x1 * x, map.where.y1 * y};
+  return vision::overlay_heat(vision::resize(photo, *size, Filter::bilinear), where, map.values, map.size, heat);
 }
 
 }  // namespace effnet::model

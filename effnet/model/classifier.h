@@ -102,8 +102,12 @@ class EFFNET_API Classifier {
 // classifier.
 EFFNET_API graph::NodeId embedding_node(const graph::Graph& graph);
 
-// Returns the photograph with the map drawn over it as a heat map.
+// A smaller map cannot be read: the longer side of an image with a map has at least this many pixels.
+inline constexpr std::int64_t kOverlaySide = 240;
+
+// Returns the photograph with the map drawn over it as a heat map. The result has `size`; without it, the photograph's
+// size, enlarged if its longer side is below kOverlaySide.
 EFFNET_API vision::Image overlay(const vision::Image& photo, const ActivationMap& map,
-                                 const vision::HeatOptions& heat = {});
+                                 const vision::HeatOptions& heat = {}, std::optional<Size> size = {});
 
 }  // namespace effnet::model

@@ -152,8 +152,18 @@ TEST_F(Classifiers, TheMeanOfAMapPlusBiasIsTheLogit) {
     const double cells = static_cast<double>(found.map->values.size());
     EXPECT_NEAR(sum / cells + bias[11], found.logits[11], 150 * 0x1p-24 * 50 * (magnitude + std::abs(bias[11])));
     EXPECT_GT(found.map->where.x1, found.map->where.x0);
-    EXPECT_EQ(overlay(test_image(), *found.map).rgb.size(), test_image().rgb.size());
   }
+}
+
+TEST(Overlay, OfASmallPhotoIsEnlarged) {
+  const auto size = [](const vision::Image& image) { return Size{image.h, image.w}; };
+  const ActivationMap map{.shown = {}, .size = {1, 2}, .values = {0, 1}, .where = {4, 0, 32, 16}};
+  const ActivationMap enlarged{.shown = {}, .size = {1, 2}, .values = {0, 1}, .where = {30, 0, 240, 120}};
+  const vision::Image drawn = overlay(vision::blank({16, 32}), map);
+  EXPECT_EQ(size(drawn), (Size{120, kOverlaySide}));
+  EXPECT_EQ(drawn, overlay(vision::blank({120, 240}), enlarged)) << "`where` is enlarged with the photo";
+  EXPECT_EQ(size(overlay(vision::blank({300, 200}), map)), (Size{300, 200}));
+  EXPECT_EQ(size(overlay(vision::blank({300, 200}), map, {}, Size{30, 20})), (Size{30, 20}));
 }
 
 TEST_F(Classifiers, AnUnknownClassOrExecutorIsAUsageError) {

@@ -26,10 +26,11 @@ std::string probe_table(const RunFacts& run) {
     rows += accuracy_row(name, *probe.val_top1, probe.interval, "validation");
   }
   if (rows.empty()) return {};
+  const std::optional<double> trial = run.finetune->trial_top1;
+  const std::optional<metrics::Interval> interval = run.finetune->trial_interval;
   if (const std::optional<BestEpoch> best = best_epoch(run))
-    rows += accuracy_row("fine-tuned network, best epoch", best->top1, {}, "validation");
-  if (const std::optional<double> trial = run.finetune->trial_top1)
-    rows += accuracy_row("fine-tuned network (trial)", *trial, run.finetune->trial_interval, "validation");
+    rows += accuracy_row("fine-tuned network, best epoch", best->top1, trial ? {} : interval, "validation");
+  if (trial) rows += accuracy_row("fine-tuned network (trial)", *trial, interval, "validation");
   if (probe.test_top1)
     rows += accuracy_row("linear probe", *probe.test_top1, probe.test_interval, "test, used by no choice");
   if (const std::optional<ShownAccuracy> shown = shown_accuracy(run); shown && shown->is_unseen)

@@ -245,6 +245,13 @@ TEST_F(RunReport, ComparesTheProbeWithTheNetworkOnTest) {
                     HasSubstr("20 of the 20 validation images above it are right, which supports 83.9 %")));
 }
 
+TEST_F(RunReport, OfASingleRunTheBestEpochHasAnInterval) {
+  write("finetune.json", R"({"version": 1, "probe": {"val_top1": 70}, "trial_interval": [71.5, 88.5],
+    "final_epochs": 3})");
+  EXPECT_THAT(report(), AllOf(HasSubstr("fine-tuned network, best epoch"), HasSubstr("71.5 to 88.5 %"),
+                              Not(HasSubstr("(trial)"))));
+}
+
 TEST_F(RunReport, StepCurvesComeFromTheEventFiles) {
   EXPECT_THAT(report(), Not(HasSubstr("Training loss by step")));
   EventWriter writer(folder_.path());

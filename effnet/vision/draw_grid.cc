@@ -26,12 +26,6 @@ void draw_legend(Image& image, std::int64_t top) {
 
 }  // namespace
 
-Size fitted_to_cell(const Image& image) {
-  const std::int64_t longer = std::max(image.h, image.w);
-  const auto side = [&](std::int64_t pixels) { return std::max<std::int64_t>(1, pixels * kGridCell / longer); };
-  return {side(image.h), side(image.w)};
-}
-
 Image draw_grid(const Grid& grid) {
   const auto columns = static_cast<std::int64_t>(grid.titles.size());
   const auto rows = static_cast<std::int64_t>(grid.rows.size());

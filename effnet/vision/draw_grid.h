@@ -22,9 +22,6 @@ struct Grid {
   std::vector<std::vector<GridCell>> rows;  // as many cells as titles in each
 };
 
-// Returns the size of an image inside a cell: its longer side is kGridCell.
-Size fitted_to_cell(const Image& image);
-
 // Draws the grid on white, with a legend of the heat colours from "low" to "high" below it. Requires at least one row
 // and one column, and at most kMaxGridCells cells.
 Image draw_grid(const Grid& grid);

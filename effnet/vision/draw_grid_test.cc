@@ -22,12 +22,6 @@ std::int64_t count(const Image& image, std::array<int, 3> colour) {
   return pixels;
 }
 
-TEST(DrawGrid, FitsImagesIntoCells) {
-  EXPECT_EQ(fitted_to_cell(blank({480, 960})), (Size{120, 240}));
-  EXPECT_EQ(fitted_to_cell(blank({1, 1})), (Size{240, 240}));
-  EXPECT_EQ(fitted_to_cell(blank({1, 5000})), (Size{1, 240}));
-}
-
 TEST(DrawGrid, HasEveryImageTextAndTheLegend) {
   Grid grid{.titles = {"image", "a model with a name that is far too long for a cell"}, .rows = {}};
   grid.rows.push_back({{red({240, 100}), {}}, {red({30, 240}), {"tulip", "93.1 %"}}});

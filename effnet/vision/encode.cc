@@ -5,7 +5,6 @@
 #include <webp/encode.h>
 
 #include <algorithm>
-#include <cmath>
 #include <cstdlib>
 #include <memory>
 #include <string_view>
@@ -89,13 +88,8 @@ std::vector<std::byte> encode_webp(const Image& image, int quality) {
 }
 
 Image thumbnail(const Image& image, std::int64_t most_px) {
-  const std::int64_t longer = std::max(image.h, image.w);
-  if (longer <= most_px) return image;
-  const auto side = [&](std::int64_t pixels) {
-    const double scaled = static_cast<double>(pixels) * static_cast<double>(most_px) / static_cast<double>(longer);
-    return std::max<std::int64_t>(1, std::lround(scaled));
-  };
-  return resize(image, {side(image.h), side(image.w)}, Filter::bicubic);
+  if (std::max(image.h, image.w) <= most_px) return image;
+  return resize(image, fitted({image.h, image.w}, most_px), Filter::bicubic);
 }
 
 }  // namespace effnet::vision

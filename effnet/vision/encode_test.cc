@@ -66,6 +66,13 @@ TEST(EncodeJpeg, RejectsEmptyAndTooLargeImages) {
   EXPECT_THROW(encode_jpeg(blank({1, 65501}), 80), Error);
 }
 
+TEST(Fitted, HasTheLongerSideAndAtLeastOnePixel) {
+  EXPECT_EQ(fitted({480, 960}, 240), (Size{120, 240}));
+  EXPECT_EQ(fitted({3, 2}, 10), (Size{10, 7})) << "rounded to the nearest, 6.67";
+  EXPECT_EQ(fitted({1, 1}, 240), (Size{240, 240}));
+  EXPECT_EQ(fitted({1, 5000}, 240), (Size{1, 240}));
+}
+
 TEST(Thumbnail, FitsAndKeepsTheAspectRatio) {
   const auto size = [](Size from) {
     const Image small = thumbnail(ramp(from), 128);

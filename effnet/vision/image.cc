@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <cmath>
 #include <cstddef>
 #include <tuple>
 #include <utility>
@@ -37,6 +38,14 @@ const Transform& transform_of(int orientation) {
 Image blank(Size size) {
   EFFNET_CHECK(size.h > 0 && size.w > 0);
   return {size.h, size.w, std::vector<std::uint8_t>(static_cast<std::size_t>(3 * size.h * size.w))};
+}
+
+Size fitted(Size size, std::int64_t longer) {
+  const double scale = static_cast<double>(longer) / static_cast<double>(std::max(size.h, size.w));
+  const auto side = [&](std::int64_t pixels) {
+    return std::max<std::int64_t>(1, std::llround(static_cast<double>(pixels) * scale));
+  };
+  return {side(size.h), side(size.w)};
 }
 
 Image crop(const Image& image, std::int64_t top, std::int64_t left, Size size) {

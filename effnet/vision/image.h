@@ -34,6 +34,9 @@ struct Box {
 
 EFFNET_API Image blank(Size size);  // black
 
+// Returns the size with the same aspect ratio whose longer side is `longer`. Each side is at least 1.
+EFFNET_API Size fitted(Size size, std::int64_t longer);
+
 // Returns the rectangle of `size` whose first pixel is (top, left). Pixels outside of the image are black.
 EFFNET_API Image crop(const Image& image, std::int64_t top, std::int64_t left, Size size);
 

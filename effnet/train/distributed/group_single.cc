@@ -8,11 +8,11 @@ class SingleProcess final : public Group {
  public:
   int rank() const override { return 0; }
   int world() const override { return 1; }
-  void sum(torch::Tensor&) override {}
-  void broadcast(torch::Tensor&, int) override {}
+  void sum(at::Tensor&) override {}
+  void broadcast(at::Tensor&, int) override {}
   void barrier() override {}
   std::vector<std::string> gather(std::string_view text) override { return {std::string(text)}; }
-  void begin_gradients(const std::vector<torch::Tensor>&, std::int64_t) override {}
+  void begin_gradients(const std::vector<at::Tensor>&, std::int64_t) override {}
   void end_gradients() override {}
 };
 

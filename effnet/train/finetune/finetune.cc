@@ -288,10 +288,8 @@ void Finetune::run_trial() {
                   "the linear classifier {:.1f} %",
                   summary.best_top1, count_of(images, "validation image"), 100 * interval.low, 100 * interval.high,
                   *record_.probe->val_top1));
-  if (size_.second_run) {
-    record_.trial_top1 = summary.best_top1;
-    record_.trial_interval = interval;
-  }
+  if (size_.second_run) record_.trial_top1 = summary.best_top1;
+  record_.trial_interval = interval;
   if (keeps_probe) {
     warn(fmt::format(
         "the fine-tuned network is less accurate than the linear probe on the validation images (got {:.1f} "

@@ -11,7 +11,6 @@
 #include "effnet/train/recipe/recipe.h"
 #include "effnet/train/run/progress.h"
 #include "effnet/train/run/summary.h"
-#include "effnet/train/step/device.h"
 
 namespace effnet::train {
 
@@ -19,7 +18,7 @@ struct RunOptions {
   Recipe recipe;
   std::filesystem::path data, out;
   bool resume = false;
-  std::string device = "auto";  // an argument of device_named()
+  std::string device = "auto";  // an argument of device_named() (step/device.h)
   int threads = 1;
   std::function<void(const Progress&)> progress;  // may be empty
   // The time from which the time budget counts: the start of the process, if the caller knows it.
