@@ -18,6 +18,7 @@
 #include "effnet/cli_train/commands.h"
 #include "effnet/cli_train/progress_line.h"
 #include "effnet/train/run/run.h"
+#include "effnet/train/step/device.h"
 
 namespace effnet::cli {
 namespace {

@@ -7,6 +7,7 @@
 #include "effnet/engine/cam.h"
 #include "effnet/engine/classify.h"
 #include "effnet/model/executor.h"
+#include "effnet/vision/resize.h"
 
 namespace effnet::model {
 namespace {

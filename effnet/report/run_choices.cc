@@ -29,7 +29,7 @@ std::string probe_table(const RunFacts& run) {
   const std::optional<double> trial = run.finetune->trial_top1;
   const std::optional<metrics::Interval> interval = run.finetune->trial_interval;
   if (const std::optional<BestEpoch> best = best_epoch(run))
-    rows += accuracy_row("fine-tuned network, best epoch", best->top1, trial ? {} : interval, "validation");
+    rows += accuracy_row("fine-tuned network, best epoch", best->top1, trial ? std::nullopt : interval, "validation");
   if (trial) rows += accuracy_row("fine-tuned network (trial)", *trial, interval, "validation");
   if (probe.test_top1)
     rows += accuracy_row("linear probe", *probe.test_top1, probe.test_interval, "test, used by no choice");

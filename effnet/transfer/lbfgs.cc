@@ -63,10 +63,17 @@ LbfgsResult minimise(const Objective& objective, Vector& x, const LbfgsOptions& 
   if (!std::isfinite(result.value))
     throw input_error("the value to be minimised is not finite (got {} at the start)", result.value);
   result.gradient_norm = std::sqrt(dot(gradient, gradient));
+  constexpr std::size_t kSteps = 10;
   std::deque<Pair> pairs;
+  std::deque<double> values;  // before the newest steps
   while (!(result.converged = result.gradient_norm <= options.tolerance) &&
          result.iterations < options.max_iterations) {
     check_interrupt();
+    // The rounding of a gradient can keep its norm above the tolerance. Without this check such a run went on for 1000
+    // steps, a minute instead of 2 s for 4,600 images of 200 classes.
+    values.push_back(result.value);
+    if (values.size() > kSteps && values.front() - values.back() < 0x1p-24 * std::abs(values.back())) break;
+    if (values.size() > kSteps) values.pop_front();
     const Vector along = direction(pairs, gradient);
     const double slope = dot(along, gradient);
     if (!(slope < 0)) break;

@@ -26,7 +26,8 @@ struct LbfgsResult {
 };
 
 // Replaces the start `x` by the result. Sums are computed in double and in a fixed order. Stops without convergence
-// after max_iterations, or when no step decreases the value any more because float32 is not precise enough. Throws
+// after max_iterations, or when float32 is not precise enough for a better result: no step decreases the value, or ten
+// steps together decrease it by less than the rounding of a float32, 2^-24 of the value. Throws
 // Error(interrupted) after Ctrl-C, and Error(input) if the value at the start is not finite.
 LbfgsResult minimise(const Objective& objective, std::vector<float>& x, const LbfgsOptions& options = {});
 

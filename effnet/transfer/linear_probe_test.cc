@@ -2,9 +2,11 @@
 
 #include <gtest/gtest.h>
 
+#include <cmath>
 #include <fstream>
 
 #include "effnet/base/error.h"
+#include "effnet/base/random_key.h"
 #include "effnet/transfer/compute.h"
 #include "effnet/transfer/transfer_testing.h"
 
@@ -32,6 +34,31 @@ TEST(Lbfgs, FindsTheMinimumOfAQuadraticFunction) {
   // The gradient of component i is (i + 1) times the distance, and at most the tolerance.
   for (std::size_t i = 0; i < x.size(); ++i)
     EXPECT_NEAR(x[i], static_cast<double>(i), 1e-4 / static_cast<double>(i + 1) + 1e-6 * static_cast<double>(i));
+}
+
+// Where the noise of the gradient is larger than the tolerance, the norm does not reach the tolerance. The minimum is 4
+// at x_i = 1, with curvatures from 1 to 1/200; the noise is at most 1e-4 in each of 200 components.
+TEST(Lbfgs, StopsWhenTheGradientIsOnlyNoise) {
+  for (const double noise : {1e-5, 1e-4}) {
+    std::vector<float> x(200, 5.0F);
+    std::uint64_t evaluation = 0;
+    const LbfgsResult result = minimise(
+        [&](std::span<const float> at, std::span<float> gradient) {
+          Draws draws({.seed = 1, .sample = ++evaluation}, "noise");
+          double value = 4;
+          for (std::size_t i = 0; i < at.size(); ++i) {
+            const double distance = double{at[i]} - 1, curvature = 1 / static_cast<double>(i + 1);
+            value += curvature * distance * distance / 2;
+            gradient[i] = static_cast<float>(curvature * distance + noise * (2 * draws.uniform() - 1));
+          }
+          return value;
+        },
+        x, {.tolerance = 1e-6});
+    EXPECT_FALSE(result.converged);
+    EXPECT_LT(result.iterations, 300) << noise << ": without noise it takes fewer than 100";
+    // A gradient of noise g has an excess of at most the sum of g_i^2 / (2 * curvature_i).
+    EXPECT_LT(result.value - 4, noise * noise / 2 * 200 * 201 / 2 + 10 * 0x1p-24 * 4) << noise;
+  }
 }
 
 TEST(Lbfgs, StopsAtTheLimitAndRefusesANonFiniteStart) {

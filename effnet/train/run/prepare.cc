@@ -13,6 +13,7 @@
 #include "effnet/train/run/compared_values.h"
 #include "effnet/train/run/identity.h"
 #include "effnet/train/run/resume.h"
+#include "effnet/train/step/device.h"
 #include "effnet/train/step/loss.h"
 #include "effnet/train/step/precision.h"
 

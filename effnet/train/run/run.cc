@@ -12,6 +12,7 @@
 #include "effnet/train/run/prepare.h"
 #include "effnet/train/run/results.h"
 #include "effnet/train/run/time_budget.h"
+#include "effnet/train/step/device.h"
 
 namespace effnet::train {
 namespace {
