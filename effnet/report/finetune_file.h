@@ -85,11 +85,11 @@ struct FinetuneFile {
   std::optional<FinetuneProbe> probe = {};
   std::vector<FinetuneChoice> plan = {};
   std::optional<double> budget_s = {};
-  double spent_s = 0;                     // by the processes that are finished
-  std::optional<double> trial_top1 = {};  // of the trial on val, percent
+  double spent_s = 0;                                    // by the processes that are finished
+  std::optional<double> trial_top1 = {};                 // of the trial on val, percent
   std::optional<metrics::Interval> trial_interval = {};  // of the best epoch on val, of a single run too
-  double trial_s = 0;       // time budget of the trial; 0: no trial
-  double final_epochs = 0;  // of the run of the model; 0: the linear probe is the result
+  double trial_s = 0;                                    // time budget of the trial; 0: no trial
+  double final_epochs = 0;                               // of the run of the model; 0: the linear probe is the result
   std::optional<FinetuneCalibration> calibration = {};
   std::optional<FinetuneResult> result = {};
   std::vector<std::string> warnings = {};
