@@ -165,11 +165,13 @@ def test_warnings_of_libraries_are_not_printed(effnet, tiny, tmp_path):
 
 def test_cam_writes_the_format_of_the_file_name(effnet, tiny, tmp_path):
     source = tmp_path / "image.png"
-    photo(size=(64, 48)).save(source)
-    for name, kind in (("a.jpg", "JPEG"), ("a.JPEG", "JPEG"), ("a.png", "PNG"), ("a.webp", "WEBP"), ("plain", "PNG")):
-        effnet.json("cam", tiny, source, "-o", tmp_path / name)
-        with Image.open(tmp_path / name) as image:
-            assert (image.format, image.size) == (kind, (64, 48)), name
+    # An image below 240 px is enlarged to it.
+    for size, drawn in (((300, 40), (300, 40)), ((64, 48), (240, 180))):
+        photo(size=size).save(source)
+        for name, kind in (("a.jpg", "JPEG"), ("a.JPEG", "JPEG"), ("a.png", "PNG"), ("a.webp", "WEBP"), ("plain", "PNG")):
+            effnet.json("cam", tiny, source, "-o", tmp_path / name)
+            with Image.open(tmp_path / name) as image:
+                assert (image.format, image.size) == (kind, drawn), name
     for name in ("a.gif", "a.tif", "a.html"):
         result = effnet("cam", "no_such_model", source, "-o", tmp_path / name)  # refused before the model is loaded
         effnet.check_error(result, 2)
