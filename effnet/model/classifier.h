@@ -102,7 +102,7 @@ class EFFNET_API Classifier {
 // classifier.
 EFFNET_API graph::NodeId embedding_node(const graph::Graph& graph);
 
-// A smaller map cannot be read: the longer side of an image with a map has at least this many pixels.
+// The longer side of an image with a map has at least this many pixels. In a smaller image a map cannot be read.
 inline constexpr std::int64_t kOverlaySide = 240;
 
 // Returns the photograph with the map drawn over it as a heat map. The result has `size`; without it, the photograph's

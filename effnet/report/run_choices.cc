@@ -28,7 +28,9 @@ std::string probe_table(const RunFacts& run) {
   if (rows.empty()) return {};
   const std::optional<double> trial = run.finetune->trial_top1;
   const std::optional<metrics::Interval> interval = run.finetune->trial_interval;
-  if (const std::optional<BestEpoch> best = best_epoch(run))
+  // Where the probe is the result of a finished run, the summary has the probe's accuracy.
+  const bool is_probe = run.number("best_top1") && run.finetune->final_epochs <= 0;
+  if (const std::optional<BestEpoch> best = best_epoch(run); best && !is_probe)
     rows += accuracy_row("fine-tuned network, best epoch", best->top1, trial ? std::nullopt : interval, "validation");
   if (trial) rows += accuracy_row("fine-tuned network (trial)", *trial, interval, "validation");
   if (probe.test_top1)

@@ -252,6 +252,14 @@ TEST_F(RunReport, OfASingleRunTheBestEpochHasAnInterval) {
                               Not(HasSubstr("(trial)"))));
 }
 
+TEST_F(RunReport, WhereTheProbeIsTheResultItsAccuracyIsNotThatOfTheNetwork) {
+  write("finetune.json", R"({"version": 1, "probe": {"val_top1": 70}, "trial_interval": [51.5, 68.5],
+    "final_epochs": 0})");
+  write("summary.json", R"({"best_top1": 70, "epochs": 0, "seconds": 61, "params": 5288548})");
+  EXPECT_THAT(report(), AllOf(HasSubstr("linear probe"), HasSubstr("70.00 %"), Not(HasSubstr("51.5 to 68.5 %")),
+                              Not(HasSubstr("fine-tuned network, best epoch"))));
+}
+
 TEST_F(RunReport, StepCurvesComeFromTheEventFiles) {
   EXPECT_THAT(report(), Not(HasSubstr("Training loss by step")));
   EventWriter writer(folder_.path());
