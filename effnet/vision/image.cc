@@ -41,9 +41,10 @@ Image blank(Size size) {
 }
 
 Size fitted(Size size, std::int64_t longer) {
-  const double scale = static_cast<double>(longer) / static_cast<double>(std::max(size.h, size.w));
+  const auto now = static_cast<double>(std::max(size.h, size.w));
   const auto side = [&](std::int64_t pixels) {
-    return std::max<std::int64_t>(1, std::llround(static_cast<double>(pixels) * scale));
+    const double scaled = static_cast<double>(pixels) * static_cast<double>(longer) / now;  // exact where it is whole
+    return std::max<std::int64_t>(1, std::llround(scaled));
   };
   return {side(size.h), side(size.w)};
 }

@@ -45,12 +45,10 @@ std::vector<std::vector<std::byte>> read_photos(const std::filesystem::path& fol
   for (const auto& path : paths) {
     const MappedFile file(path);
     const Image image = decode(file.bytes());
-    const std::int64_t longer = std::max(image.h, image.w);
-    if (is_jpeg(file.bytes()) && longer == kLongSide) {
+    if (is_jpeg(file.bytes()) && std::max(image.h, image.w) == kLongSide) {
       photos.emplace_back(file.bytes().begin(), file.bytes().end());
     } else {
-      const Size size{std::max<std::int64_t>(image.h * kLongSide / longer, 1),
-                      std::max<std::int64_t>(image.w * kLongSide / longer, 1)};
+      const Size size = fitted({image.h, image.w}, kLongSide);
       photos.push_back(testkit::encode_jpeg(resize(image, size, Filter::lanczos)));
     }
   }
