@@ -72,11 +72,6 @@ search::Space load_space(const std::string& name_or_file) {
   return search::parse_space(text, name_or_file);
 }
 
-bool same_networks(search::Space a, const search::Space& b) {
-  a.base.classes = b.base.classes;
-  return search::print(a) == search::print(b);
-}
-
 Body declare_search_with(CLI::App& command, const Globals& globals, const SearchProgram& program) {
   struct Part {
     CLI::App* app;

@@ -43,9 +43,6 @@ std::vector<search::NasTrial> stored_trials(search::Study& study, const search::
 // A space: the name of a built-in one, or a TOML file. Throws Error(input), for an arch file with what a space has
 // more.
 search::Space load_space(const std::string& name_or_file);
-// Whether the networks of two spaces are the same apart from their number of classes, which a search takes from its
-// images.
-bool same_networks(search::Space a, const search::Space& b);
 
 inline constexpr const char* kStudyHelp = "The study: an SQLite file, or the URL of a PostgreSQL database";
 inline constexpr const char* kSpaceHelp = "A space: mnasnet, cifar, or a TOML file (docs/search.md)";

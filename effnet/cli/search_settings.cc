@@ -256,7 +256,7 @@ SpaceDifference first_difference(const search::Space& asked, const search::Space
 void check_space(const SearchSettings& o, const search::Space& stored) {
   if (o.space.empty()) return;
   search::Space asked = load_space(o.space);
-  if (same_networks(asked, stored)) return;
+  if (search::same_networks(asked, stored)) return;
   if (asked.name != stored.name)
     throw usage_error("--space: the study has another one (got {}, expected {})", o.space, stored.name);
   asked.base.classes = stored.base.classes;

@@ -104,7 +104,7 @@ std::vector<std::string> quality_warnings(const NasRow& best, const std::vector<
 SearchComparison compare(const NasSearch& search, const search::NasResult& result, const std::string& against) {
   search::Study study(against, search::kNasStudy, {}, search::Access::read);
   const NasSearch other = stored_search(study);
-  if (!same_networks(other.space, search.space))
+  if (!search::same_networks(other.space, search.space))
     throw usage_error("--against: the studies have different spaces (got {} and {}, expected the same one)",
                       other.space.name, search.space.name);
   std::map<search::Point, double> qualities;

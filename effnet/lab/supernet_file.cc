@@ -38,10 +38,10 @@ Supernet parse_supernet(const tensor::Weights& weights, const search::Space& spa
   };
   if (const std::string& version = text_of(kFormat); version != kFormatVersion)
     throw input_error("a supernet of another version (got {}, expected {})", in_quotes(version), kFormatVersion);
-  if (const std::string& text = text_of(kSpace); text != search::print(space)) {
-    const std::string name = search::parse_space(text, "the space in its metadata").name;
-    throw input_error("a supernet of another space (got {}, expected {})", in_quotes(name),
-                      name == space.name ? "the same options and base network" : in_quotes(space.name));
+  const search::Space trained = search::parse_space(text_of(kSpace), "the space in its metadata");
+  if (!search::same_networks(trained, space)) {
+    throw input_error("a supernet of another space (got {}, expected {})", in_quotes(trained.name),
+                      trained.name == space.name ? "the same options and base network" : in_quotes(space.name));
   }
   const tensor::Tensor& bias = weights.at("classifier.bias");
   search::Space sized = space;

@@ -69,6 +69,10 @@ using Point = std::vector<int>;  // the index of the option of each choice
 Space parse_space(std::string_view text, std::string_view source);
 std::string print(const Space& space);
 
+// Whether the networks of two spaces are the same apart from their number of classes, which a search takes from its
+// images.
+bool same_networks(Space a, const Space& b);
+
 arch::ArchSpec network_of(const Space& space, const Point& point);  // the name is the base's name and "-found"
 
 // The option of choice `index`. Throws Error(internal) if the point does not belong to the space.

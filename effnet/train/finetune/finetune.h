@@ -41,7 +41,7 @@ struct FinetuneOptions {
   std::string model;                   // a MODEL with weights
   std::string recipe = "finetune";     // a recipe with `finetune` as its base; what it changes is not chosen
   std::filesystem::path from;          // the run folder that `model` is from; its images keep their parts. Empty: none
-  transfer::KnownImages used;          // the images that `model` knows from its own run (used_by()); not with `from`
+  transfer::KnownImages used = {};     // the images that `model` knows from its own run (used_by()); not with `from`
   std::string command, version, time;  // for the record; `time`: now, in UTC
   double budget_s = 0;                 // 0: chosen by the size of the data
   bool final_on_all = false;  // the final run trains on all images; the trial's model is measured on test instead
