@@ -18,16 +18,21 @@ namespace {
 // An error above it is as large as the difference of many networks that a search compares.
 constexpr double kLargeError = 0.1;
 
-// The networks to measure. The last ones are random (covering_points()). The base is the default target of a search, so
-// its parts must be in the table, also if its own options are not among the choices.
-std::vector<arch::ArchSpec> networks_to_measure(const search::Space& space, std::int64_t random) {
+// The networks to measure, and how many of the last ones are for the error: these are random (covering_points()). The
+// base is the default target of a search, so its parts must be in the table, also if its own options are not among the
+// choices.
+struct Networks {
+  std::vector<arch::ArchSpec> specs;
+  std::size_t checked = 0;
+};
+Networks networks_to_measure(const search::Space& space, std::int64_t random) {
   constexpr std::uint64_t kSeed = 1;
   const std::vector<search::Point> points = search::covering_points(space, random, kSeed);
-  std::vector<arch::ArchSpec> specs;
-  specs.reserve(points.size() + 1);
-  if (!search::find_point(space, space.base)) specs.push_back(space.base);
-  for (const search::Point& point : points) specs.push_back(search::network_of(space, point));
-  return specs;
+  Networks networks{.specs = {}, .checked = static_cast<std::size_t>(search::networks_to_check(std::ssize(points)))};
+  networks.specs.reserve(points.size() + 1);
+  if (!search::find_point(space, space.base)) networks.specs.push_back(space.base);
+  for (const search::Point& point : points) networks.specs.push_back(search::network_of(space, point));
+  return networks;
 }
 
 }  // namespace
@@ -48,7 +53,7 @@ SearchLatencyResult run_search_latency(const SearchLatencyOptions& o, const Glob
   const search::Space space = load_space(o.space);
   AtomicFile file(o.out);  // throws now, and not after an hour of measurement, if it cannot be written
   const int threads = thread_count(globals);
-  std::vector<arch::ArchSpec> specs = networks_to_measure(space, o.random);
+  auto [specs, checked] = networks_to_measure(space, o.random);
   out.say(fmt::format("measures {} of {} for {:g} s each: at least {}", count_of(std::ssize(specs), "network"),
                       space.name, o.seconds, time_text(static_cast<double>(specs.size()) * o.seconds)));
   const std::vector<double> ms = model::measure_latencies(
@@ -58,7 +63,6 @@ SearchLatencyResult run_search_latency(const SearchLatencyOptions& o, const Glob
   timed.reserve(specs.size());
   for (std::size_t i = 0; i < specs.size(); ++i) timed.push_back({std::move(specs[i]), ms[i]});
   const std::span<const search::TimedNetwork> all = timed;
-  const auto checked = static_cast<std::size_t>(search::networks_to_check(static_cast<std::int64_t>(all.size())));
   SearchLatencyResult result{.space = space.name,
                              .given = o.space,
                              .table = search::fit_latency(all.first(all.size() - checked), all.last(checked)),

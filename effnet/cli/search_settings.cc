@@ -126,13 +126,27 @@ search::ObjectiveForm parse_form(const std::string& text) {
   }
 }
 
-// The recipe as TOML.
+tensor::Weights read_supernet(const std::string& file) {
+  try {
+    return formats::read_safetensors(file);
+  } catch (const Error& error) {
+    throw error.with_hint("effnet search supernet SPACE --data DIR -o FILE trains a supernet");
+  }
+}
+
+// The recipe as TOML. Options change the recipe of the study; a new study has that of the supernet, if there is one.
 std::string recipe_text(const SearchSettings& o, const NasSearch& search) {
   const bool trains = !search::evaluator_facts(search.evaluator.name).unit.empty();
+  std::string stored = search.evaluator.recipe;
+  if (stored.empty() && !search.evaluator.supernet.empty()) {
+    const tensor::Weights supernet = read_supernet(search.evaluator.supernet);
+    const auto found = supernet.metadata.find(search::kSupernetRecipe);
+    if (found != supernet.metadata.end()) stored = found->second;  // else it is no supernet: the evaluator says so
+  }
   const train::Recipe recipe =
       recipe_of_study({.recipe = o.recipe,
                        .usual = search.evaluator.name == "supernet" ? "search_supernet" : "search_proxy",
-                       .stored = search.evaluator.recipe,
+                       .stored = stored,
                        .data = o.data},
                       overrides_of(o.overrides, fixed_in_trials(trains ? "--budgets" : "", "--seed")));
   if (recipe.data.folder.empty() && recipe.data.synthetic == 0) {
@@ -142,22 +156,10 @@ std::string recipe_text(const SearchSettings& o, const NasSearch& search) {
   return train::print(recipe);
 }
 
-// The evaluator compares it with the file, in every worker and at any later time.
-std::string digest_of_supernet(const std::string& file) {
-  try {
-    return formats::checkpoint_sum(formats::read_safetensors(file));
-  } catch (const Error& error) {
-    throw error.with_hint("effnet search supernet SPACE --data DIR -o FILE trains a supernet");
-  }
-}
-
 void set_evaluator(const SearchSettings& o, bool is_new, NasSearch& search) {
   const search::EvaluatorFacts& facts = search::evaluator_facts(search.evaluator.name);
   search::EvaluatorSettings& evaluator = search.evaluator;
   const bool changed = !o.data.empty() || !o.recipe.empty() || !o.overrides.empty();
-  // Only training needs a recipe in any case: a supernet's file has one, and some scores need no images.
-  const bool trains = !facts.unit.empty();
-  if (changed || (trains && evaluator.recipe.empty())) evaluator.recipe = recipe_text(o, search);
   if (facts.name == "zerocost") {
     if (!o.score.empty()) evaluator.score = o.score;
     if (evaluator.score.empty()) evaluator.score = kDefaultScore;
@@ -166,8 +168,12 @@ void set_evaluator(const SearchSettings& o, bool is_new, NasSearch& search) {
     if (!o.supernet.empty()) evaluator.supernet = fs::absolute(o.supernet).lexically_normal().string();
     if (evaluator.supernet.empty())
       throw usage_error("--supernet is missing (got none, expected a file that effnet search supernet has written)");
-    if (is_new) evaluator.supernet_digest = digest_of_supernet(evaluator.supernet);
+    // The evaluator compares it with the file, in every worker and at any later time.
+    if (is_new) evaluator.supernet_digest = formats::checkpoint_sum(read_supernet(evaluator.supernet));
   }
+  // Only training needs a recipe in any case: a supernet's file has one, and some scores need no images.
+  const bool trains = !facts.unit.empty();
+  if (changed || (trains && evaluator.recipe.empty())) evaluator.recipe = recipe_text(o, search);
   if (!o.budgets.empty()) search.budgets = parse_epochs("--budgets", o.budgets);
   if (o.keep) search.keep = *o.keep;
 }

@@ -52,12 +52,19 @@ fs::path runs_folder(const std::string& where, std::string_view settings) {
   return search::Study::runs_folder(where) / sha256(std::as_bytes(std::span(settings))).substr(0, kDigestDigits);
 }
 
+void remove_empty_runs_folder(const std::string& where, std::string_view settings) {
+  std::error_code ignored;
+  fs::remove(runs_folder(where, settings), ignored);
+  fs::remove(search::Study::runs_folder(where), ignored);
+}
+
 search::WorkerResult evaluate_trials(const SearchWorkerOptions& o, const NasSearch& search, search::Study& study,
                                      search::Evaluator& evaluator, Output& out) {
   search::WorkerOptions options = worker_options(o.timeout_s);
   options.most_trials = o.trials;
   std::int64_t ended = 0;
   options.ended = [&](const Trial& trial) {
+    evaluator.remove_files(trial);
     if (out.quiet()) return;  // several workers of one command
     const auto others = static_cast<int>(study.counts().running);
     report_end(search, study, trial, ++ended, others + 1, out);
@@ -66,9 +73,7 @@ search::WorkerResult evaluate_trials(const SearchWorkerOptions& o, const NasSear
   const search::WorkerResult result = search::work(study, search::kNasStudy, search::plan_of(search),
                                                    search::evaluate_with(search, evaluator), options);
   out.status("");
-  std::error_code ignored;
-  fs::remove(runs_folder(o.study, study.settings()), ignored);  // these two only if no other worker has files in them
-  fs::remove(search::Study::runs_folder(o.study), ignored);
+  remove_empty_runs_folder(o.study, study.settings());
   return result;
 }
 

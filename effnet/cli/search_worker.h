@@ -23,6 +23,8 @@ void declare_place_options(CLI::App& command, SearchWorkerOptions& options);  //
 // is a digest of the settings. So a study that is removed and made again does not find the files of the old one, whose
 // trials had the same numbers. The study need not exist.
 std::filesystem::path runs_folder(const std::string& where, std::string_view settings);
+// Removes this folder and Study::runs_folder(), unless other workers have files in them.
+void remove_empty_runs_folder(const std::string& where, std::string_view settings);
 
 // Whether a trial is a training, which takes minutes.
 bool is_training(const search::NasSearch& search);

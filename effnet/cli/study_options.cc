@@ -88,6 +88,12 @@ std::vector<FixedSetting> fixed_in_trials(std::string_view epochs_option, std::s
           {"checkpoint.result", validated}};
 }
 
+std::vector<FixedSetting> fixed_in_scale_trials() {
+  std::vector<FixedSetting> fixed = fixed_in_trials("--epochs", "--seeds");
+  fixed.push_back({"data.resolution", "gamma scales the resolution of each candidate"});
+  return fixed;
+}
+
 std::vector<FixedSetting> fixed_in_supernets() {
   const std::string networks = "the space gives the networks", validation = "a supernet is not validated";
   return {{"model.name", networks},       {"model.init", networks},          {"train.validate_every", validation},

@@ -38,6 +38,8 @@ struct FixedSetting {
 // The settings that every trial of a search sets. `epochs_option`: the option with the epochs of the rounds; empty if
 // no network is trained. `seed_option`: the option with the seeds of the trials.
 std::vector<FixedSetting> fixed_in_trials(std::string_view epochs_option, std::string_view seed_option);
+// The same for `effnet scale search`.
+std::vector<FixedSetting> fixed_in_scale_trials();
 // The settings that the training of a supernet sets.
 std::vector<FixedSetting> fixed_in_supernets();
 // The overrides of --set. Throws Error(usage) for one of `fixed`.

@@ -42,7 +42,7 @@ Names long_options(const CLI::App& app, const CLI::App& command) {
 // The settings that --set refuses in this command, because the command sets them itself.
 std::vector<FixedSetting> fixed_settings(std::string_view command) {
   if (command == "effnet search run") return fixed_in_trials("--budgets", "--seed");
-  if (command == "effnet scale search") return fixed_in_trials("--epochs", "--seeds");
+  if (command == "effnet scale search") return fixed_in_scale_trials();
   if (command == "effnet search supernet") return fixed_in_supernets();
   std::vector<FixedSetting> fixed;
   if (command != "effnet finetune") return fixed;

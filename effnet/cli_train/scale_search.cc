@@ -9,6 +9,7 @@
 #include "effnet/cli/arguments.h"
 #include "effnet/cli/load.h"
 #include "effnet/cli/output_files.h"
+#include "effnet/cli/search_worker.h"
 #include "effnet/cli/study_options.h"
 #include "effnet/cli/worker_processes.h"
 #include "effnet/cli_train/commands.h"
@@ -74,7 +75,7 @@ ScaleSearch settings_of(const ScaleSearchOptions& o, const std::optional<ScaleSe
   if (o.keep) search.keep = *o.keep;
   search.recipe = train::print(
       recipe_of_study({.recipe = o.recipe, .usual = "scale_proxy", .stored = search.recipe, .data = o.data},
-                      overrides_of(o.settings, fixed_in_trials("--epochs", "--seeds"))));
+                      overrides_of(o.settings, fixed_in_scale_trials())));
   return search;
 }
 
@@ -96,6 +97,11 @@ void make_study(const ScaleSearchOptions& o, int threads, Output& out) {
   }
   ScaleSearch asked = settings_of(o, {});
   const train::Recipe recipe = train::parse_recipe(asked.recipe, "the recipe");
+  if (recipe.data.resolution > 0) {
+    throw usage_error("{}: data.resolution: gamma scales the resolution of each candidate (got {}, expected 0)",
+                      o.recipe, recipe.data.resolution)
+        .with_hint("leave it out, and write the resolution for gamma = 1 into the arch file of BASE");
+  }
   train::open_run_data(recipe, recipe.data.folder, {asked.base.resolution, asked.base.resolution});  // or throws
   asked.candidates = candidates_of(asked, threads);
   search::next_round(search::halving_of(asked), {});  // throws for settings that cannot be searched
@@ -137,9 +143,12 @@ void run_worker(const ScaleSearchOptions& o, const ScaleSearch& search, Study& s
   const train::Recipe recipe = train::parse_recipe(search.recipe, "the study's recipe");
   check_still_there(study.name(), "the images", recipe.data.folder);
   lab::ProxyOptions proxy{
-      .recipe = recipe, .folder = Study::runs_folder(o.study), .device = o.device, .threads = threads};
+      .recipe = recipe, .folder = runs_folder(o.study, study.settings()), .device = o.device, .threads = threads};
   search::WorkerOptions options = worker_options(o.timeout_s);
-  options.ended = [&](const search::Trial& trial) { say_end(search, study, trial, 1, out); };
+  options.ended = [&](const search::Trial& trial) {
+    lab::remove_proxy_files(trial, proxy.folder);
+    say_end(search, study, trial, 1, out);
+  };
   const InterruptNotice notice = stopping_notice(out.quiet());
   search::work(
       study, search::kScaleStudy, search::plan_of(search::halving_of(search)),
@@ -147,8 +156,7 @@ void run_worker(const ScaleSearchOptions& o, const ScaleSearch& search, Study& s
         return lab::train_proxy(trial, search::network_of(search, trial.what.candidate), proxy);
       },
       options);
-  std::error_code ignored;
-  fs::remove(proxy.folder, ignored);  // only if no other worker has a run in it
+  remove_empty_runs_folder(o.study, study.settings());
 }
 
 // Runs `o.workers` processes, each with one worker. They read all settings from the study. Returns the first error of a

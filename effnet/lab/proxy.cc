@@ -35,12 +35,8 @@ fs::path take_over(const search::Trial& trial, const fs::path& folder) {
   return own;
 }
 
-// Removes the arch file and the run folders of all attempts.
-void remove_files(const search::Trial& trial, const fs::path& arch, const fs::path& folder) {
-  std::error_code ignored;
-  fs::remove(arch, ignored);
-  for (int attempt = 1; attempt <= trial.attempts; ++attempt)
-    fs::remove_all(run_folder(trial, attempt, folder), ignored);
+fs::path arch_file(const search::Trial& trial, const fs::path& folder) {
+  return folder / fmt::format("trial-{}.toml", trial.id);
 }
 
 class ProxyEvaluator final : public search::Evaluator {
@@ -59,6 +55,7 @@ class ProxyEvaluator final : public search::Evaluator {
     return {.value = trained.score / 100, .details = details.dump()};
   }
   std::int64_t classes() const override { return classes_; }
+  void remove_files(const search::Trial& trial) override { remove_proxy_files(trial, options_.folder); }
 
  private:
   ProxyOptions options_;
@@ -96,7 +93,7 @@ Error no_validation_images(const train::Recipe& recipe) {
 search::Evaluation train_proxy(const search::Trial& trial, const arch::ArchSpec& spec, const ProxyOptions& options) {
   check_network(spec, options.recipe);
   make_folders(options.folder);
-  const fs::path arch = options.folder / fmt::format("trial-{}.toml", trial.id);
+  const fs::path arch = arch_file(trial, options.folder);
   write_text(arch, arch::print(spec));
 
   train::Recipe recipe = options.recipe;
@@ -117,11 +114,18 @@ search::Evaluation train_proxy(const search::Trial& trial, const arch::ArchSpec&
                                                     options.log(progress.message);
                                                 }});
   if (summary.saved_top1 < 0) throw no_validation_images(recipe);
-  remove_files(trial, arch, options.folder);
   const nlohmann::json details{{"top1", summary.saved_top1}, {"epochs", summary.epochs},
                                {"seconds", summary.seconds}, {"params", summary.params},
                                {"macs", summary.macs},       {"images_per_second", summary.images_per_second}};
   return {summary.saved_top1, details.dump()};
+}
+
+void remove_proxy_files(const search::Trial& trial, const fs::path& folder) {
+  if (trial.state == search::TrialState::failed) return;
+  std::error_code ignored;
+  fs::remove(arch_file(trial, folder), ignored);
+  for (int attempt = 1; attempt <= trial.attempts; ++attempt)
+    fs::remove_all(run_folder(trial, attempt, folder), ignored);
 }
 
 std::unique_ptr<search::Evaluator> make_proxy_evaluator(const search::Space& space,

@@ -25,10 +25,13 @@ struct ProxyOptions {
 // last epoch in percent, on the validation images. Details:
 // {"top1","epochs","seconds","params","macs","images_per_second"}.
 //
-// A trial that was stopped, or whose worker has died, continues from its last checkpoint. The run folder is removed
-// when the trial has ended. Throws CandidateError if the network cannot be built or its training diverges, and the
-// other errors of train::run() as they are: they are about the images, the recipe or the machine.
+// A trial that was stopped, or whose worker has died, continues from its last checkpoint. Throws CandidateError if the
+// network cannot be built or its training diverges, and the other errors of train::run() as they are: they are about
+// the images, the recipe or the machine.
 search::Evaluation train_proxy(const search::Trial& trial, const arch::ArchSpec& spec, const ProxyOptions& options);
+// Removes the files of train_proxy() in ProxyOptions::folder: the arch file and the run folders of all attempts. Those
+// of a failed trial stay, because its message names a file there.
+void remove_proxy_files(const search::Trial& trial, const std::filesystem::path& folder);
 
 // The evaluator "proxy": train_proxy() with the recipe of `settings`. The quality is the top-1 from 0 to 1, the budget
 // of a trial is its number of epochs. Its details also have "images" and "largest_class": the numbers of validation

@@ -15,6 +15,7 @@
 #include "effnet/lab/supernet.h"
 #include "effnet/lab/supernet_file.h"
 #include "effnet/search/study/worker.h"
+#include "effnet/train/recipe/settings.h"
 #include "effnet/train/step/device.h"
 #include "effnet/train/step/images.h"
 
@@ -59,11 +60,35 @@ Supernet supernet_of(const search::Space& space, const search::EvaluatorSettings
       .with_hint("put the old file back, or make another study with this one: their qualities cannot be compared");
 }
 
+// The supernet must not have been trained on images that the study validates. Its own images may be gone, so the
+// settings that choose the images are compared. The folders and files may have moved.
+void check_images(const train::Recipe& study, const train::Recipe& supernet, const std::string& file) {
+  for (const char* key : {"data.holdout", "data.labels", "data.split", "data.train_on"}) {
+    const train::Setting& setting = *train::find_setting(key);
+    const std::string none = train::value_text(setting, train::Recipe()), ours = train::value_text(setting, study),
+                      own = train::value_text(setting, supernet);
+    const bool same = setting.kind == train::SettingKind::data_folder ? (ours == none) == (own == none) : ours == own;
+    if (same) continue;
+    throw input_error("{}: {}: the supernet was trained with another value (got {}, expected {})", file, key, ours, own)
+        .with_hint(
+            "otherwise images that it was trained on could be validated: leave the setting out, or train a "
+            "supernet with it");
+  }
+}
+
+// The study's recipe; without one that of the supernet.
+train::Recipe recipe_of(const search::EvaluatorSettings& settings, const Supernet& supernet) {
+  if (settings.recipe.empty()) return supernet.recipe;
+  train::Recipe recipe = train::parse_recipe(settings.recipe, kStudyRecipe);
+  check_images(recipe, supernet.recipe, settings.supernet);
+  return recipe;
+}
+
 Children::Children(const search::Space& space, const search::EvaluatorSettings& settings,
                    const search::EvaluatorPlace& place)
     : space_(space),
       supernet_(supernet_of(space, settings)),
-      recipe_(settings.recipe.empty() ? supernet_.recipe : train::parse_recipe(settings.recipe, kStudyRecipe)),
+      recipe_(recipe_of(settings, supernet_)),
       device_(train::device_named(place.device)),
       images_(open_images(space.base, recipe_)),
       loader_(train::loader_options(recipe_, place.threads)) {

@@ -133,6 +133,35 @@ TEST_F(SupernetEvaluatorTest, RefusesWhatDoesNotFit) {
               HasSubstr("no validation images"));
 }
 
+// A search takes the number of classes from its images. The space of the file has 10, the images have 3.
+TEST_F(SupernetEvaluatorTest, FitsASpaceWithAnotherNumberOfClasses) {
+  search::Space ten = space_;
+  ten.base.classes = 10;
+  search::EvaluatorSettings of_ten = settings();
+  of_ten.supernet = (folder_.path() / "ten").string();
+  train_supernet(ten, {.recipe = testkit::recipe(images_, 2), .file = of_ten.supernet, .device = "cpu"});
+  const search::Point point = testkit::smallest_point(space_);
+  for (const std::int64_t classes : {10, 3, 1000}) {
+    search::Space asked = space_;
+    asked.base.classes = classes;
+    const auto evaluator = make_supernet_evaluator(asked, of_ten, testkit::place());
+    EXPECT_EQ(evaluator->classes(), 3);
+    EXPECT_EQ(child_model(asked, of_ten, testkit::place(), point).arch.classes, 3);
+  }
+}
+
+// Images that the supernet was trained on must not be validated.
+TEST_F(SupernetEvaluatorTest, RefusesAnotherChoiceOfImages) {
+  for (const char* setting : {"holdout = 4", "labels = \"labels.csv\"", "split = \"split.csv\""}) {
+    search::EvaluatorSettings other = settings();
+    const std::string section = "[data]\n";
+    other.recipe.replace(other.recipe.find(section), section.size(), section + setting + "\n");
+    const std::string message = failure([&] { make_supernet_evaluator(space_, other, testkit::place()); });
+    EXPECT_THAT(message, HasSubstr("the supernet was trained with another value")) << setting;
+    EXPECT_THAT(message, HasSubstr("leave the setting out"));
+  }
+}
+
 // The same space and recipe, trained for one more epoch: only the weights differ.
 TEST_F(SupernetEvaluatorTest, RefusesAnotherSupernetThanThatOfTheStudy) {
   const search::Point point = testkit::smallest_point(space_);

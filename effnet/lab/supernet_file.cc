@@ -5,6 +5,7 @@
 #include "effnet/formats/checkpoint_sum.h"
 #include "effnet/formats/safetensors.h"
 #include "effnet/lab/supernet.h"
+#include "effnet/search/nas/evaluator.h"
 
 namespace effnet::lab {
 namespace {
@@ -12,7 +13,6 @@ namespace {
 constexpr const char* kFormat = "effnet.supernet";
 constexpr const char* kFormatVersion = "1";
 constexpr const char* kSpace = "effnet.supernet.space";
-constexpr const char* kRecipe = "effnet.supernet.recipe";
 constexpr const char* kTrainOne = "effnet search supernet SPACE --data DIR -o FILE trains a supernet";
 
 // The hints of the reader of weights are about models.
@@ -46,7 +46,7 @@ Supernet parse_supernet(const tensor::Weights& weights, const search::Space& spa
   const tensor::Tensor& bias = weights.at("classifier.bias");
   search::Space sized = space;
   sized.base.classes = bias.dims.size() == 1 ? bias.dims[0] : 0;
-  return {.recipe = train::parse_recipe(text_of(kRecipe), "the recipe in its metadata"),
+  return {.recipe = train::parse_recipe(text_of(search::kSupernetRecipe), "the recipe in its metadata"),
           .classes = sized.base.classes,
           .digest = formats::checkpoint_sum(weights),
           .store = nn::ParameterStore::from_weights(supernet_graph(sized), weights)};
@@ -56,7 +56,8 @@ Supernet parse_supernet(const tensor::Weights& weights, const search::Space& spa
 
 void write_supernet(const std::filesystem::path& file, const search::Space& space, const train::Recipe& recipe,
                     tensor::Weights weights) {
-  weights.metadata = {{kFormat, kFormatVersion}, {kSpace, search::print(space)}, {kRecipe, train::print(recipe)}};
+  weights.metadata = {
+      {kFormat, kFormatVersion}, {kSpace, search::print(space)}, {search::kSupernetRecipe, train::print(recipe)}};
   formats::write_safetensors(file, weights);
 }
 

@@ -26,7 +26,8 @@ struct Supernet {
 // The same weights, space and recipe give the same bytes.
 void write_supernet(const std::filesystem::path& file, const search::Space& space, const train::Recipe& recipe,
                     tensor::Weights weights);
-// Throws Error(input) if the file is missing or damaged, is no supernet, or is one of another space.
+// Throws Error(input) if the file is missing or damaged, is no supernet, or is one of another space. The number of
+// classes is that of the file.
 Supernet read_supernet(const std::filesystem::path& file, const search::Space& space);
 
 }  // namespace effnet::lab

@@ -1,5 +1,6 @@
 #include "effnet/report/json_fields.h"
 
+#include "effnet/base/json.h"
 #include "effnet/base/text.h"
 
 namespace effnet::report {
@@ -7,7 +8,7 @@ namespace effnet::report {
 Json parse_json_object(std::string_view text, std::string_view source, std::size_t max_bytes) {
   if (text.size() > max_bytes)
     throw input_error("{}: too large (got {} bytes, expected at most {})", source, text.size(), max_bytes);
-  Json json = Json::parse(text, nullptr, false);
+  Json json = parse_json<Json>(text);
   if (!json.is_object()) throw input_error("{}: corrupt (expected one JSON object)", source);
   return json;
 }

@@ -7,6 +7,7 @@
 #include <string_view>
 
 #include "effnet/base/error.h"
+#include "effnet/base/json.h"
 #include "effnet/base/text.h"
 
 namespace effnet::search {
@@ -25,7 +26,7 @@ inline std::string settings_json(const Json& json) {
 
 // The object in `text`. Throws Error(input) if it is something else; `what` begins the message.
 inline Json parse_object(std::string_view text, std::string_view what) {
-  Json json = Json::parse(text, nullptr, false);
+  Json json = parse_json(text);
   if (!json.is_object()) throw input_error("{}: not a JSON object (got {})", what, in_quotes(text.substr(0, 40)));
   return json;
 }

@@ -297,6 +297,7 @@ def test_a_new_study_says_what_waits_and_how_to_continue(effnet, base, project, 
     (["--epochs", "3,1"], 2, "--epochs"),
     (["--epochs", "1,2k"], 2, "--epochs: wrong number of epochs (got '2k'"),
     (["--set", "train.epochs=3"], 2, "--set train.epochs: it has no effect here: --epochs sets it"),
+    (["--set", "data.resolution=64"], 2, "--set data.resolution: it has no effect here: gamma scales the resolution"),
     (["-o", "/dev/null/x"], 4, "/dev/null/x"),
     (["--seeds", "0"], 2, "--seeds"),
     (["--keep", "0"], 2, "keep"),
@@ -309,6 +310,30 @@ def test_wrong_options(effnet, base, project, tmp_path, more, code, message):
     result = effnet(*arguments(base, project, tmp_path / "s.study", *more))
     effnet.check_error(result, code)
     assert message in result.stderr and not (tmp_path / "s.study").exists()
+
+
+def test_a_recipe_with_a_resolution(effnet, base, project, tmp_path):
+    """All candidates would be trained at the same resolution, whatever their gamma."""
+    recipe = tmp_path / "recipe.toml"
+    recipe.write_text('base = "scale_proxy"\n[data]\nresolution = 24\n')
+    result = effnet(*arguments(base, project, tmp_path / "s.study", "--recipe", recipe))
+    effnet.check_error(result, 2)
+    assert f"{recipe}: data.resolution: gamma scales the resolution of each candidate (got 24, expected 0)" in result.stderr
+    assert not (tmp_path / "s.study").exists()
+
+
+def test_a_study_that_is_made_again_begins_its_trainings_again(effnet, base, project, by_one, tmp_path):
+    """The trials of the removed study had the same numbers, and more epochs."""
+    study = tmp_path / "s.study"
+    process = start(effnet, arguments(base, project, study, "--epochs", "60,90"))
+    runs = tmp_path / "s.study.runs"
+    wait_for(lambda: list(runs.glob("**/checkpoints/*.safetensors")), process)
+    process.kill()
+    process.communicate(timeout=300)
+    study.unlink()
+    document = effnet.json(*arguments(base, project, study))
+    assert document["complete"] and comparable(document) == comparable(by_one)
+    assert list(runs.glob("**/checkpoints/*.safetensors"))  # those of the removed study, for one with its settings
 
 
 def test_a_study_of_other_settings(effnet, base, project, by_one, tmp_path):

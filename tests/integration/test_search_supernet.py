@@ -106,6 +106,30 @@ def test_a_search_with_it_and_its_models(effnet, space, project, supernet, tmp_p
                   f"model.init={model}", "--set", "train.epochs=1", "--set", "train.batch=24").returncode == 0
 
 
+def test_a_search_takes_the_classes_of_the_images(effnet, project, tmp_path):
+    """The commands of docs/search.md with a space of 10 classes and images of 3."""
+    space, file, study, model = (tmp_path / name for name in ("ten.toml", "ten.safetensors", "s.study", "model.safetensors"))
+    space.write_text(SPACE.replace("classes = 3", "classes = 10"))
+    assert effnet(*arguments(space, project, file, "--set", "train.epochs=1")).returncode == 0
+    run = ["search", "run", study, "--space", space, "--evaluator", "supernet", "--supernet", file, "--trials", 3, "--threads", 1]
+    for command in (run, run, ["search", "worker", study]):
+        result = effnet(*command)
+        assert result.returncode == 0, result.stderr
+    assert effnet("search", "export", study, "-o", tmp_path / "found.toml", "--weights", model).returncode == 0
+    assert effnet.json("inspect", model)["classes"] == 3
+    result = effnet("search", "run", tmp_path / "again.study", "--points-of", study, "--evaluator", "supernet", "--supernet", file,
+                    "--threads", 1)
+    assert result.returncode == 0, result.stderr
+    # The images may move: the rest of the supernet's recipe stays. Held-out images would be some of those it was trained on.
+    moved = tmp_path / "moved"
+    shutil.copytree(project / "data", moved)
+    result = effnet(*run[:2], tmp_path / "t.study", *run[3:], "--data", moved)
+    assert result.returncode == 0, result.stderr
+    result = effnet(*run[:2], tmp_path / "u.study", *run[3:], "--data", moved, "--set", "data.holdout=12")
+    effnet.check_error(result, 3)
+    assert "data.holdout: the supernet was trained with another value (got 12, expected 0)" in result.stderr
+
+
 def test_a_study_keeps_its_supernet(effnet, space, project, supernet, tmp_path):
     file, study = tmp_path / "net.safetensors", tmp_path / "s.study"
     shutil.copy(supernet[0], file)

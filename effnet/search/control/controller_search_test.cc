@@ -180,14 +180,18 @@ TEST(ControllerSearch, Nsga2KeepsTheFirstFronts) {
   EXPECT_EQ(kept(5).size(), 5U);
 }
 
-// A network that was proposed again has one place, with its first result.
+// A network that was proposed again has one place, with its best result: that of the largest budget.
 TEST(ControllerSearch, Nsga2CountsANetworkOnce) {
   const auto controller = controller_kind("nsga2").make(wide_space(), {});
   const Proposal first = controller->next(0, "", {}, 2);
   const std::vector<Result> results{{.point = first.points[0], .reward = 0, .quality = 0.5, .cost = 1},
                                     {.point = first.points[0], .reward = 0, .quality = 0.6, .cost = 1}};
-  const Json state = Json::parse(controller->next(1, first.state, results, 2).state);
-  EXPECT_EQ(state["qualities"], Json::array({0.5}));
+  const Proposal second = controller->next(1, first.state, results, 2);
+  EXPECT_EQ(Json::parse(second.state)["qualities"], Json::array({0.6}));
+  for (const auto& [quality, expected] : {std::pair{0.4, 0.6}, std::pair{0.7, 0.7}}) {
+    const std::vector<Result> again{{.point = first.points[0], .reward = 0, .quality = quality, .cost = 1}};
+    EXPECT_EQ(Json::parse(controller->next(2, second.state, again, 2).state)["qualities"], Json::array({expected}));
+  }
 }
 
 }  // namespace

@@ -6,8 +6,8 @@
 // the one of the earlier front, or of the same front the one with the larger crowding distance. Every child is mutated
 // in one choice; Deb et al. mutate each variable with probability 1 / number of variables, which is one on average.
 #include <algorithm>
+#include <map>
 #include <numeric>
-#include <set>
 
 #include "effnet/base/error.h"
 #include "effnet/search/control/draw_points.h"
@@ -64,10 +64,18 @@ class Nsga2 final : public Controller {
   Proposal next(std::int64_t generation, std::string_view state, std::span<const Result> last,
                 std::int64_t count) const override {
     std::vector<Member> all = read(generation, state);
-    std::set<Point> known;  // a network that was proposed again must not take two places
-    for (const Member& member : all) known.insert(member.point);
+    std::map<Point, std::size_t> known;  // a network that was proposed again must not take two places
+    for (std::size_t i = 0; i < all.size(); ++i) known.emplace(all[i].point, i);
     for (Result& result : usable_results(space_, last)) {
-      if (known.insert(result.point).second) all.push_back({std::move(result.point), {result.quality, result.cost}});
+      const Tradeoff value{result.quality, result.cost};
+      const auto [found, is_new] = known.emplace(result.point, all.size());
+      if (is_new) {
+        all.push_back({std::move(result.point), value});
+      } else {
+        // The results of one network differ only in their budgets: that of the larger one is as a rule the better one.
+        Tradeoff& old = all[found->second].value;
+        if (value.quality > old.quality) old = value;
+      }
     }
     const std::vector<Member> members = survivors(std::move(all), options_.population);
     return {members.empty() ? random_points(space_, options_, generation, count) : children(members, generation, count),

@@ -28,6 +28,9 @@ struct EvaluatorSettings {
   std::uint64_t seed = 1;  // of every evaluation: a network has one result
 };
 
+// The key of the recipe, as TOML, in the metadata of a supernet's file (effnet/lab/supernet_file.h).
+inline constexpr const char* kSupernetRecipe = "effnet.supernet.recipe";
+
 struct Quality {
   double value = 0;     // higher is better
   std::string details;  // JSON, for reports
@@ -41,6 +44,9 @@ class Evaluator {
   virtual Quality evaluate(const arch::ArchSpec& spec, const Point& point, const Trial& trial) = 0;
   // The number of classes of its images; 0 if it reads none.
   virtual std::int64_t classes() const { return 0; }
+  // Removes the files that evaluate() has made for the trial, which has ended and whose end is stored. A result that
+  // could not be stored is found in these files again. A failed trial keeps files that its message names.
+  virtual void remove_files(const Trial&) {}
 };
 
 struct EvaluatorFacts {

@@ -3,6 +3,7 @@
 // last result, "alive": the indices of the points that are in this round}.
 #include <algorithm>
 #include <numeric>
+#include <set>
 
 #include "effnet/search/json_field.h"
 #include "effnet/search/nas/nas_search.h"
@@ -78,13 +79,18 @@ void store(const Space& space, PlanState& state, const std::vector<Trial>& last)
   }
 }
 
-// The networks of the next round: the best part of those that did not fail, in the order of the controller.
+// The networks of the next round: the best part of those that did not fail, in the order of the controller. A network
+// that the controller has proposed several times takes one place.
 std::vector<std::size_t> promoted(const PlanState& state, double keep) {
   std::vector<std::size_t> alive;
+  std::set<Point> known;
+  std::int64_t done = 0;
   for (const std::size_t one : state.alive) {
-    if (!state.results[one].failed) alive.push_back(one);
+    if (state.results[one].failed) continue;
+    ++done;
+    if (known.insert(state.results[one].point).second) alive.push_back(one);
   }
-  const auto kept = static_cast<std::size_t>(kept_after_round(keep, std::ssize(alive)));
+  const auto kept = static_cast<std::size_t>(kept_after_round(keep, done));
   std::ranges::stable_sort(alive, std::greater<>(), [&](std::size_t one) { return state.results[one].reward; });
   alive.resize(std::min(alive.size(), kept));
   std::ranges::sort(alive);

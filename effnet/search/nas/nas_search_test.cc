@@ -298,6 +298,17 @@ TEST(NasSearch, FailedTrialsDoNotGoOn) {
   EXPECT_TRUE(result.best.empty());
 }
 
+// Two of four places of the next round: a network that was proposed three times takes one of them.
+TEST(NasSearch, ANetworkTakesOnePlaceInTheNextRound) {
+  NasSearch search = small_search();
+  const Point often = Point(search.space.choices.size(), 0), once = Point(search.space.choices.size(), 1);
+  search.points = {often, often, canonical(search.space, once), often};
+  const std::vector<Trial> trials = run(search, [](const Trial& trial) { return trial.id == 3 ? 0.4 : 0.5; });
+  ASSERT_THAT(shape(trials), ElementsAre(std::pair(4, 1.0), std::pair(2, 5.0)));
+  EXPECT_EQ(trials[4].what.candidate, trials[0].what.candidate);
+  EXPECT_EQ(trials[5].what.candidate, trials[2].what.candidate);
+}
+
 TEST(NasSearch, GivenNetworksAreEvaluatedOnce) {
   NasSearch search = small_search();
   search.budgets = {3};

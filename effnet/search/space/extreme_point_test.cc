@@ -39,5 +39,47 @@ layers = [0, -1, 1]
   }
 }
 
+// The largest activations are those of the expanded channels of both stages. Only if both stages are changed the memory
+// becomes smaller or larger.
+TEST(ExtremePoint, TwoStagesThatHaveTheSamePeak) {
+  for (const char* expand : {"[6, 3]", "[3, 6]"}) {
+    const Space space = parse_space(fmt::format(R"(
+name = "equal"
+[[stages]]
+stage = 1
+expand = {0}
+[[stages]]
+stage = 2
+expand = {0}
+[base]
+name = "equal"
+resolution = 32
+[base.stem]
+channels = 16
+[[base.stages]]
+channels = 16
+repeats = 2
+expand = 6
+[[base.stages]]
+channels = 16
+repeats = 2
+expand = 6
+[base.head]
+channels = 32
+)",
+                                                expand),
+                                    "equal");
+    const auto memory = graph::find_counted_cost("memory")->count;
+    std::vector<double> costs;
+    for_each_point(space, [&](const Point& point) { costs.push_back(memory(network_of(space, point))); });
+    ASSERT_LT(std::ranges::min(costs), std::ranges::max(costs));
+    const auto cost_at = [&](Extreme extreme) {
+      return memory(network_of(space, extreme_point(space, extreme, memory)));
+    };
+    EXPECT_EQ(cost_at(Extreme::cheapest), std::ranges::min(costs)) << expand;
+    EXPECT_EQ(cost_at(Extreme::most_expensive), std::ranges::max(costs)) << expand;
+  }
+}
+
 }  // namespace
 }  // namespace effnet::search

@@ -2,6 +2,7 @@
 #include <nlohmann/json.hpp>
 
 #include "effnet/base/error.h"
+#include "effnet/base/json.h"
 #include "effnet/base/text.h"
 #include "effnet/search/space/latency_table.h"
 
@@ -42,7 +43,7 @@ std::string to_text(const LatencyTable& table) {
 }
 
 LatencyTable parse_latency_table(std::string_view text, std::string_view source) {
-  const Json json = Json::parse(text, nullptr, false);
+  const Json json = parse_json(text);
   if (!json.is_object()) throw input_error("{}: corrupt (expected a JSON object: a latency table)", source);
   const auto field = [&](const char* name) { return json.contains(name) ? json[name] : Json(); };
   if (count(source, "version", field("version")) != kVersion)

@@ -50,8 +50,9 @@ std::string error_of(const std::string& text) {
 TEST(LatencyText, WrongTextsAreErrors) {
   const std::string text = to_text(small_table());
   EXPECT_EQ(error_of(text), "no error");
-  for (const std::string& corrupt : {std::string(), std::string("[]"), std::string("12"), text.substr(0, 50),
-                                     replaced(text, "0.1", "1e999"), replaced(text, "CPU", "\xff")})
+  for (const std::string& corrupt :
+       {std::string(), std::string("[]"), std::string("12"), text.substr(0, 50), replaced(text, "0.1", "1e999"),
+        replaced(text, "CPU", "\xff"), replaced(text, "\"CPU", std::string(100'000, '[') + "\"CPU")})
     EXPECT_THAT(error_of(corrupt), HasSubstr("corrupt (expected a JSON object")) << corrupt;
   EXPECT_EQ(error_of("{}"),
             "table.json: version: wrong value (got nothing, expected a whole number from 0 to "

@@ -86,17 +86,23 @@ void run_trial(Study& study, Heart& heart, Trial trial, const Evaluate& evaluate
   const Beating beating(heart, trial.id);
   std::string error;
   Evaluation evaluation;
+  const auto give_back = [&] {
+    const DeferInterrupts defer;  // the signal must not end this too
+    study.release(trial.id, options.name);
+  };
   try {
     evaluation = evaluate(trial);
     if (!std::isfinite(evaluation.score)) error = fmt::format("the score is {}", evaluation.score);
   } catch (const CandidateError& failure) {
     error = failure.what();
   } catch (const Error& failure) {
-    const DeferInterrupts defer;  // the signal must not end this too
-    study.release(trial.id, options.name);
+    give_back();
     // The hint of a training would be for the command `effnet train`.
     if (failure.code() == ErrorCode::interrupted)
       throw Error(ErrorCode::interrupted, failure.what(), "the same command continues the search");
+    throw;
+  } catch (const std::exception&) {  // std::bad_alloc, or an exception of LibTorch
+    give_back();
     throw;
   }
   trial.ended_s = options.now();

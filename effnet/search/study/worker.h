@@ -44,12 +44,14 @@ using Plan =
 struct WorkerOptions {
   std::string name;  // different for each worker; worker_name() makes one
   ClaimOptions claim = {};
-  double beat_s = 20;                            // time between two heartbeats; well below claim.timeout_s
-  double poll_s = 1;                             // how long to wait if only other workers have trials
-  std::int64_t most_trials = 0;                  // the worker ends after so many trials; 0: no limit
-  std::function<double()> now;                   // seconds since 1970; also called by the thread of the heartbeat
-  std::function<void(double)> sleep;             // waits so many seconds; throws Error(interrupted) after a signal
-  std::function<void(const Trial&)> ended = {};  // called after each trial of this worker, with its result
+  double beat_s = 20;                 // time between two heartbeats; well below claim.timeout_s
+  double poll_s = 1;                  // how long to wait if only other workers have trials
+  std::int64_t most_trials = 0;       // the worker ends after so many trials; 0: no limit
+  std::function<double()> now;        // seconds since 1970; also called by the thread of the heartbeat
+  std::function<void(double)> sleep;  // waits so many seconds; throws Error(interrupted) after a signal
+  // Called after each trial of this worker, with its result, when that is stored: the files of the evaluation are not
+  // needed any more.
+  std::function<void(const Trial&)> ended = {};
 };
 
 struct WorkerResult {

@@ -5,6 +5,7 @@
 #include <atomic>
 #include <cmath>
 #include <map>
+#include <new>
 #include <thread>
 
 #include "effnet/base/error.h"
@@ -130,6 +131,9 @@ TEST_P(WorkerTest, AWorkerThatMustStopGivesTheTrialBack) {
     EXPECT_EQ(study.trials()[0].state, TrialState::waiting);
     EXPECT_EQ(study.trials()[0].attempts, 0);
   }
+  const Evaluate no_memory = [&](const Trial&) -> Evaluation { throw std::bad_alloc(); };
+  EXPECT_THROW(work(study, "toy", plan_of(nine()), no_memory, options("a")), std::bad_alloc);
+  EXPECT_EQ(study.trials()[0].state, TrialState::waiting);
 }
 
 TEST_P(WorkerTest, AnErrorOfThePlanNamesTheStudy) {

@@ -7,6 +7,7 @@
 #include <nlohmann/json.hpp>
 
 #include "effnet/base/error.h"
+#include "effnet/base/json.h"
 #include "effnet/base/text.h"
 #include "effnet/formats/checkpoint_sum.h"
 #include "effnet/formats/safetensors.h"
@@ -93,7 +94,7 @@ CheckpointFile open_checkpoint(const fs::path& file) {
     if (!metadata.contains(key))
       throw input_error("{}: not a checkpoint (got no {} in its metadata)", file.string(), key);
   }
-  const Json state = Json::parse(metadata.find(kCheckpointState)->second, nullptr, false);
+  const Json state = parse_json<Json>(metadata.find(kCheckpointState)->second);
   const int format = state.is_object() ? state.value("format", 0) : 0;
   if (format > kFormat)
     throw input_error("{}: a checkpoint of a newer effnet (got format {}, expected at most {})", file.string(), format,
