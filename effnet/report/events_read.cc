@@ -146,6 +146,7 @@ void parse_events(std::string_view bytes, std::string_view source, Scalars& scal
   for (std::size_t at = 0; bytes.size() - at >= kHeader;) {
     check_interrupt();
     const auto fault = [&](std::string_view what) { return input_error("{}: byte {}: {}", source, at, what); };
+    if (bytes.find_first_not_of('\0', at) == std::string_view::npos) return;  // bytes that a power cut has lost
     const std::string_view length = bytes.substr(at, 8);
     if (masked_crc(length) != little_endian<std::uint32_t>(bytes.substr(at + 8, 4)))
       throw fault("corrupt record (the checksum of its length is wrong)");

@@ -70,6 +70,18 @@ TEST(ReadEvents, AcceptsATruncatedTail) {
   EXPECT_EQ(before, 3U);
 }
 
+// After a power cut a file may have its length, but zeros for the bytes that were not written.
+TEST(ReadEvents, AcceptsATailOfZeros) {
+  const std::string whole = written();
+  for (const std::size_t zeros : {1, 11, 12, 16, 4096}) {
+    const Scalars scalars = parsed(whole + std::string(zeros, '\0'));
+    std::size_t events = 0;
+    for (const auto& [tag, list] : scalars) events += list.size();
+    EXPECT_EQ(events, 3U) << zeros;
+  }
+  EXPECT_THAT(refusal(whole + std::string(100, '\0') + "x"), HasSubstr("corrupt record"));
+}
+
 // A byte that is changed anywhere in a complete record is found by a checksum, or lengthens the last record.
 TEST(ReadEvents, RefusesWrongChecksums) {
   const std::string whole = written();

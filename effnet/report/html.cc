@@ -64,6 +64,7 @@ std::string escaped(std::string_view text) {
         out += "&#39;";
         break;
       case '\n':
+      case '\r':
       case '\t':
         out += ' ';
         break;

@@ -9,9 +9,9 @@
 
 namespace effnet::report {
 
-// Escapes any bytes for HTML and XML text and quoted attributes: & < > " ' become references; line ends and tabs become
-// spaces. U+FFFD replaces bytes that are not UTF-8, control characters, and characters that change the writing
-// direction (they could make one name look like another).
+// Escapes any bytes for HTML and XML text and quoted attributes: & < > " ' become references; line ends (\r and \n) and
+// tabs become spaces. U+FFFD replaces bytes that are not UTF-8, control characters, and characters that change the
+// writing direction (they could make one name look like another).
 std::string escaped(std::string_view text);
 // Shortens UTF-8 text to at most `max_characters`. The last character of a shortened text is an ellipsis. Does not
 // escape.

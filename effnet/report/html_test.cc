@@ -20,6 +20,7 @@ TEST(Escaped, ReplacesMarkupByReferences) {
 
 TEST(Escaped, ReplacesInvalidAndInvisibleCharacters) {
   EXPECT_EQ(escaped("a\nb\tc"), "a b c");
+  EXPECT_EQ(escaped("a\r\nb"), "a  b");
   EXPECT_EQ(escaped(std::string("a\0b", 3)), "a" + kReplaced + "b");
   EXPECT_EQ(escaped("\x1b[31m"), kReplaced + "[31m");
   EXPECT_EQ(escaped("\xff\xc3"), kReplaced + kReplaced);

@@ -14,7 +14,7 @@ namespace effnet::report {
 
 std::string duration(double seconds) {
   if (!(seconds >= 0 && seconds < 1e12)) return "?";
-  if (seconds < 60) return fmt::format("{:.1f} s", seconds);
+  if (seconds < 59.95) return fmt::format("{:.1f} s", seconds);
   const auto whole = static_cast<std::int64_t>(std::llround(seconds));
   if (whole < 3600) return fmt::format("{} min {:02} s", whole / 60, whole % 60);
   if (whole < std::int64_t{48} * 3600) return fmt::format("{} h {:02} min", whole / 3600, whole % 3600 / 60);
@@ -23,7 +23,9 @@ std::string duration(double seconds) {
 
 std::string bytes_text(double bytes) {
   for (const auto& [unit, size] : {std::pair("GiB", 0x1p30), std::pair("MiB", 0x1p20), std::pair("KiB", 0x1p10)}) {
-    if (bytes >= size) return fmt::format("{:.3g} {}", bytes / size, unit);
+    const double number = bytes / size;
+    if (number >= 999.5) return fmt::format("{:.0f} {}", number, unit);  // "{:.3g}" prints 1,010 as 1.01e+03
+    if (number >= 1) return fmt::format("{:.3g} {}", number, unit);
   }
   return fmt::format("{} bytes", bytes);
 }

@@ -86,7 +86,13 @@ std::string step_curves(const RunFacts& run) {
 }  // namespace
 
 std::string curves(const RunFacts& run) {
-  if (run.epochs.empty()) return note("No epoch has finished yet: metrics.csv has no rows.");
+  const bool has_trial = run.finetune && run.finetune->trial_top1;
+  if (run.epochs.empty()) {
+    if (run.summary.empty()) return note("No epoch has finished yet: metrics.csv has no rows.");
+    return note(
+        fmt::format("The linear probe is the result, so this run has no epochs of fine-tuning.{}",
+                    has_trial ? " The run folder trial/ has those of the trial: effnet report RUN/trial." : ""));
+  }
   Axis epoch;
   epoch.title = "epoch";
   epoch.whole = true;
@@ -149,10 +155,10 @@ std::string curves(const RunFacts& run) {
              "means over the batches of an epoch, measured on augmented images before each weight update, so they may "
              "be "
              "worse than those of validation, which measures the weights at the end of the epoch.") +
-         (run.finetune && run.finetune->trial_top1
-              ? note("This run was trained on the training and validation images, so it has no validation curves. The "
-                     "run folder trial/ has them: effnet report RUN/trial.")
-              : "") +
+         (has_trial ? note(fmt::format("This run was trained on {}, so it has no validation curves. The run folder "
+                                       "trial/ has them: effnet report RUN/trial.",
+                                       measures_trial(run) ? "all images" : "the training and validation images"))
+                    : "") +
          "<div class=\"grid\">\n" + figure(loss.y.log ? "Loss (log scale)" : "Loss", svg(loss), not_finite(run)) +
          figure("Top-1 accuracy", svg(top1), best_caption) + step_curves(run) +
          (steps_of(run, "train/lr").empty() ? figure("Learning rate", svg(lr)) : "") +

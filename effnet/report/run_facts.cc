@@ -98,6 +98,10 @@ std::optional<BestEpoch> best_epoch(const RunFacts& run) {
   return best;
 }
 
+bool measures_trial(const RunFacts& run) {
+  return run.finetune && run.finetune->result && run.finetune->result->model == "trial";
+}
+
 std::optional<ShownAccuracy> shown_accuracy(const RunFacts& run) {
   const auto with_epoch = [](std::int64_t epoch) { return epoch > 0 ? fmt::format(", epoch {}", epoch) : ""; };
   const auto saved_epoch = static_cast<std::int64_t>(std::clamp(run.number("saved_epoch").value_or(0), 0.0, 1e15));
@@ -111,7 +115,9 @@ std::optional<ShownAccuracy> shown_accuracy(const RunFacts& run) {
   }
   if (test) {
     shown.top1 = *test;
-    shown.what = "test top-1 of the saved model" + with_epoch(saved_epoch);
+    shown.what = measures_trial(run)
+                     ? "test top-1 of the trial's model; the saved model was trained on all images, also on these"
+                     : "test top-1 of the saved model" + with_epoch(saved_epoch);
     shown.is_unseen = true;
   } else if (images > 0) {  // predictions.csv has the predictions of the weights in model.safetensors
     const auto right = std::ranges::count_if(*run.predictions, [](const auto& p) { return p.predicted == p.label; });

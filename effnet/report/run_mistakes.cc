@@ -34,10 +34,14 @@ double of_label(const Prediction& one) { return one.calibrated ? one.calibrated-
 
 std::string mistakes(const RunFacts& run, const Thumbnail& thumbnail, const Heat& heat) {
   std::vector<const Prediction*> wrong;
+  bool any = false;
   for (const Prediction& one : *run.predictions) {
-    if (one.label != one.predicted && std::isfinite(confidence_of(one))) wrong.push_back(&one);
+    if (one.label == one.predicted) continue;
+    any = true;
+    if (std::isfinite(confidence_of(one))) wrong.push_back(&one);
   }
-  if (wrong.empty()) return note("There are no mistakes: all images are classified correctly.");
+  if (!any) return note("There are no mistakes: all images are classified correctly.");
+  if (wrong.empty()) return note("The confidences of all mistakes are not finite, so they have no order.");
   std::ranges::stable_sort(wrong, std::greater{}, [](const Prediction* one) { return confidence_of(*one); });
   const std::size_t shown = std::min(wrong.size(), kMistakes);
   std::string out = guide(fmt::format(

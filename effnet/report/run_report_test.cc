@@ -260,6 +260,24 @@ TEST_F(RunReport, WhereTheProbeIsTheResultItsAccuracyIsNotThatOfTheNetwork) {
                               Not(HasSubstr("fine-tuned network, best epoch"))));
 }
 
+TEST_F(RunReport, OfAProbeHasNoEpochs) {
+  write("metrics.csv", metrics_header());
+  EXPECT_THAT(report(), HasSubstr("No epoch has finished yet"));
+  write("summary.json", R"({"best_top1": 70, "epochs": 0, "seconds": 61, "params": 5288548})");
+  write("finetune.json", R"({"version": 1, "probe": {"val_top1": 70}, "trial_top1": 60, "final_epochs": 0})");
+  EXPECT_THAT(report(), AllOf(HasSubstr("The linear probe is the result"), HasSubstr("effnet report RUN/trial"),
+                              Not(HasSubstr("No epoch has finished yet"))));
+}
+
+// effnet finetune --final: the saved model was trained on the test images too.
+TEST_F(RunReport, OfAModelOfAllImagesTheAccuracyIsThatOfTheTrial) {
+  write("finetune.json", R"({"version": 1, "trial_top1": 90, "final_epochs": 3,
+    "result": {"model": "trial", "test_top1": 80, "interval": [70, 88]}})");
+  write("predictions.csv", predictions_text({{"a", 0, 0, 0.9F, 0.9F}}));
+  EXPECT_THAT(report(), AllOf(HasSubstr("<b>80.00<small> %"), HasSubstr("test top-1 of the trial's model"),
+                              HasSubstr("This run was trained on all images"), Not(HasSubstr("of the saved model"))));
+}
+
 TEST_F(RunReport, StepCurvesComeFromTheEventFiles) {
   EXPECT_THAT(report(), Not(HasSubstr("Training loss by step")));
   EventWriter writer(folder_.path());
@@ -339,7 +357,13 @@ TEST(Texts, DurationsAndByteCountsAreReadable) {
   EXPECT_EQ(duration(3725), "1 h 02 min");
   EXPECT_EQ(duration(400000), "4 d 15 h");
   EXPECT_EQ(duration(-1), "?");
+  EXPECT_EQ(duration(59.94), "59.9 s");
+  EXPECT_EQ(duration(59.97), "1 min 00 s");
   EXPECT_EQ(bytes_text(1610612736), "1.5 GiB");
+  EXPECT_EQ(bytes_text(1.06e9), "1011 MiB");
+  EXPECT_EQ(bytes_text(1023 * 1024), "1023 KiB");
+  EXPECT_EQ(bytes_text(0x1p40), "1024 GiB");
+  EXPECT_EQ(bytes_text(999.4 * 0x1p20), "999 MiB");
   EXPECT_EQ(bytes_text(512), "512 bytes");
 }
 

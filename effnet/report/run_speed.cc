@@ -53,6 +53,8 @@ std::string training_rows(const RunFacts& run) {
     } else if (key.ends_with("_bytes") && value.is_number()) {
       name.resize(name.size() - 6);
       text = bytes_text(value.get<double>());
+    } else if (key == "images_per_second" && value.is_number()) {
+      text = rate_text(value.get<double>());
     } else if (value.is_number_integer() &&
                (!value.is_number_unsigned() || value.get<std::uint64_t>() < (std::uint64_t{1} << 62))) {
       text = grouped(value.get<std::int64_t>());

@@ -97,7 +97,10 @@ void read_locations(Cursor cursor, Meta& meta) {
     const bool elsewhere = cursor.number(2) != 0 || method > 1;
     const std::uint64_t from = cursor.number(base);
     item.extents.clear();
-    for (auto extents = cursor.number(2); extents > 0; --extents) {
+    auto extents = cursor.number(2);
+    // Else a small file could list billions of them: 65,535 for 6 bytes.
+    if (extents > 1 && offset + length == 0) throw corrupt("several extents without offset and length");
+    for (; extents > 0; --extents) {
       cursor.number(index);
       const std::uint64_t at = from + cursor.number(offset);
       const Extent extent{at, cursor.number(length)};
@@ -266,6 +269,8 @@ class Reader {
   }
 
   static void apply(const Box& box, HeifImage& image) {
+    constexpr std::size_t kMostTurns = 8;  // each takes a pass over the image; one rotation and one mirror are usual
+    if (image.orientations.size() > kMostTurns) throw corrupt("too many rotations");
     Cursor body{box.body};
     if (box.type == "colr" && body.name() == "nclx") {
       body.number(4);  // primaries and transfer

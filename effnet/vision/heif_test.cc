@@ -3,7 +3,9 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <cstdint>
 #include <cstdlib>
+#include <string>
 
 #include "effnet/base/error.h"
 #include "effnet/vision/decode.h"
@@ -84,6 +86,54 @@ TEST(Heif, RejectsImplausibleSizes) {
       EXPECT_THAT(error.what(), testing::AnyOf(HasSubstr("too large"), HasSubstr("implausible size"))) << name;
     }
   }
+}
+
+// Boxes of ISO/IEC 14496-12 and 23008-12, written by hand.
+std::string big_endian(std::uint64_t value, int bytes) {
+  std::string text;
+  for (int i = bytes - 1; i >= 0; --i) text += static_cast<char>(value >> (8 * i) & 0xFF);
+  return text;
+}
+std::string box(const std::string& type, const std::string& body) {
+  return big_endian(8 + body.size(), 4) + type + body;
+}
+// An AVIF file whose primary image 1 has the given `locations` (the body of iloc) and the property irot so many times.
+std::string refusal(const std::string& locations, std::uint64_t turns) {
+  const std::string version0 = big_endian(0, 4);
+  std::string associations = version0 + big_endian(1, 4) + big_endian(1, 2) + big_endian(turns + 1, 1) + "\1";
+  for (std::uint64_t i = 0; i < turns; ++i) associations += "\2";
+  const std::string size = box("ispe", version0 + big_endian(2, 4) + big_endian(2, 4));
+  const std::string file =
+      box("ftyp", "avif" + version0 + "avifmif1") +
+      box("meta", version0 + box("pitm", version0 + big_endian(1, 2)) +
+                      box("iinf", version0 + big_endian(1, 2) +
+                                      box("infe", big_endian(2, 1) + big_endian(0, 3) + big_endian(1, 2) +
+                                                      big_endian(0, 2) + "av01" + big_endian(0, 1))) +
+                      box("iloc", version0 + locations) +
+                      box("iprp", box("ipco", size + box("irot", "\1")) + box("ipma", associations)));
+  try {
+    decode(std::as_bytes(std::span(file)));
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::input) << error.what();
+    return error.what();
+  }
+  return "no error";
+}
+
+// Each item takes 6 bytes of the file and would have 65,535 extents of 16 bytes in memory: 64 GiB in all.
+TEST(Heif, RefusesExtentsThatTakeNoBytes) {
+  std::string locations = big_endian(0, 2) + big_endian(0xFFFF, 2);
+  for (std::uint64_t id = 0; id < 0xFFFF; ++id)
+    locations += big_endian(id, 2) + big_endian(0, 2) + big_endian(0xFFFF, 2);
+  EXPECT_THAT(refusal(locations, 1), HasSubstr("several extents without offset and length"));
+}
+
+// Each rotation takes a pass over the image.
+TEST(Heif, RefusesManyRotations) {
+  const std::string whole_file =
+      big_endian(0, 2) + big_endian(1, 2) + big_endian(1, 2) + big_endian(0, 2) + big_endian(1, 2);
+  EXPECT_THAT(refusal(whole_file, 2), testing::Not(HasSubstr("rotations")));  // but it has no coded data
+  EXPECT_THAT(refusal(whole_file, 200), HasSubstr("too many rotations"));
 }
 
 }  // namespace

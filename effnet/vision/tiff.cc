@@ -300,7 +300,8 @@ Decoded decode_tiff(std::span<const std::byte> file, const DecodeOptions& option
   const Layout layout = read_layout(tiff);
   check_declared_size("TIFF", static_cast<std::uint64_t>(layout.h), static_cast<std::uint64_t>(layout.w), file.size(),
                       options);
-  const std::int64_t most_block = (std::int64_t{1} << 20) + 2 * kMaxSamples * layout.h * layout.w;
+  // A tile may be larger than a small image.
+  const std::int64_t most_block = 2 * kMaxSamples * std::max(layout.h * layout.w, kFreePixels);
   Decoded result{blank({layout.h, layout.w}), tiff.tag<std::uint16_t>(TIFFTAG_ORIENTATION, ORIENTATION_TOPLEFT)};
   to_rgb(tiff, layout, read_samples(tiff, layout, most_block), result.image);
   return result;

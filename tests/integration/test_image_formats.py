@@ -5,6 +5,7 @@ import io
 import os
 import struct
 import tarfile
+import zlib
 
 import numpy
 from PIL import Image
@@ -135,6 +136,24 @@ def test_unsupported_tiff_kinds_are_explained(effnet, tiny, tmp_path):
         result = effnet("predict", tiny, path, "--quiet", "--json")
         assert result.returncode == 3 and message in result.stderr, result.stderr
         assert len(result.stderr.splitlines()) <= 2
+
+
+def test_a_tile_that_is_larger_than_the_image(effnet, tiny, tmp_path):
+    """200 x 200 pixels in one tile of 1024 x 1024: 3 MiB, which a reader could take for an implausible size."""
+    whole, tiled = tmp_path / "whole.png", tmp_path / "tiled.tif"
+    pixels = numpy.asarray(photo().resize((200, 200)))
+    Image.fromarray(pixels).save(whole)
+    tile = numpy.zeros((1024, 1024, 3), numpy.uint8)
+    tile[:200, :200] = pixels
+    data, entries = zlib.compress(tile.tobytes()), 11
+    after = 8 + 2 + 12 * entries + 4
+    tags = [(256, 3, 1, 200), (257, 3, 1, 200), (258, 3, 3, after), (259, 3, 1, 8), (262, 3, 1, 2), (277, 3, 1, 3), (284, 3, 1, 1),
+            (322, 3, 1, 1024), (323, 3, 1, 1024), (324, 4, 1, after + 6), (325, 4, 1, len(data))]
+    assert len(tags) == entries
+    tiled.write_bytes(b"II" + struct.pack("<HIH", 42, 8, entries) + b"".join(struct.pack("<HHII", *tag) for tag in tags) + bytes(4) +
+                      struct.pack("<HHH", 8, 8, 8) + data)
+    first, second = effnet.json("predict", tiny, whole, tiled, "--logits")["images"]
+    assert first["logits"] == second["logits"]
 
 
 def test_png_without_end_chunk(effnet, tiny, tmp_path):
