@@ -261,7 +261,7 @@ TEST_F(RunReport, WhereTheProbeIsTheResultItsAccuracyIsNotThatOfTheNetwork) {
 }
 
 TEST_F(RunReport, OfAProbeHasNoEpochs) {
-  write("metrics.csv", metrics_header());
+  write("metrics.csv", std::string(metrics_header()));
   EXPECT_THAT(report(), HasSubstr("No epoch has finished yet"));
   write("summary.json", R"({"best_top1": 70, "epochs": 0, "seconds": 61, "params": 5288548})");
   write("finetune.json", R"({"version": 1, "probe": {"val_top1": 70}, "trial_top1": 60, "final_epochs": 0})");
