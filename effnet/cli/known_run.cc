@@ -1,5 +1,7 @@
 #include "effnet/cli/known_run.h"
 
+#include <algorithm>
+
 #include "effnet/base/text.h"
 #include "effnet/report/finetune_file.h"
 
@@ -24,17 +26,19 @@ std::optional<KnownRun> find_known_run(const std::string& model, const LoadOptio
   const formats::FoundModel found = formats::find_model(model);
   if (found.weights != formats::WeightsFrom::file) return {};
   std::error_code ignored;
-  const fs::path inner = fs::absolute(found.file, ignored).lexically_normal().parent_path();
-  for (const fs::path& folder : {inner, inner.parent_path()}) {
+  // RUN/model.safetensors, RUN/trial/model.safetensors, RUN/trial/checkpoints/best
+  const fs::path weights = fs::absolute(found.file, ignored).lexically_normal(), inner = weights.parent_path();
+  for (const fs::path& folder : {inner, inner.parent_path(), inner.parent_path().parent_path()}) {
     const fs::path record = folder / "finetune.json", images = folder / transfer::kKnownImagesFile;
     if (!fs::exists(record, ignored) || !fs::exists(images, ignored)) continue;
     try {
       const report::FinetuneFile file = report::read_finetune(record);
-      const bool final_on_all = file.result && file.result->model == "trial";
+      const fs::path inside = weights.lexically_relative(folder);
+      const bool is_trial = *inside.begin() == "trial" || inside == fs::path("start") / "trial.safetensors";
       return KnownRun{.folder = folder,
                       .data = file.data.folder,
                       .images = transfer::read_known_images(images),
-                      .test_too = final_on_all && folder == inner};
+                      .test_too = std::ranges::count(file.options, "--final") > 0 && !is_trial};
     } catch (const Error& error) {
       if (error.code() != ErrorCode::input) throw;
       out.warn(fmt::format("it is unknown which images {} was trained on: {}", model, error.what()));

@@ -21,10 +21,11 @@ class Steps {
  public:
   explicit Steps(Output& out) : out_(out) {}
   void update(std::string_view what, std::int64_t done, std::int64_t total) {
-    if (what != what_) {
+    if (what != what_ || total != total_) {
       progress_.reset();
       progress_.emplace(out_, what, total);
       what_ = what;
+      total_ = total;
     }
     progress_->update(done);
   }
@@ -32,6 +33,7 @@ class Steps {
  private:
   Output& out_;
   std::string what_;
+  std::int64_t total_ = 0;
   std::optional<Progress> progress_;
 };
 

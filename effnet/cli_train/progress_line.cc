@@ -32,9 +32,10 @@ void ProgressLine::show(const train::Progress& progress) {
 }
 
 void ProgressLine::show(std::string_view what, std::int64_t done, std::int64_t total) {
-  if (!counted_ || what != what_) {
+  if (!counted_ || what != what_ || total != total_) {
     counted_.reset();
     what_ = what;
+    total_ = total;
     counted_.emplace(out_, what_, total);
   }
   counted_->update(done);

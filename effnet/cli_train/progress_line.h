@@ -30,6 +30,7 @@ class ProgressLine {
   Output& out_;
   std::chrono::steady_clock::time_point last_;
   std::string what_;  // the countable work of `counted_`
+  std::int64_t total_ = 0;
   std::optional<Progress> counted_;
 };
 

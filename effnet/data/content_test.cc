@@ -219,6 +219,12 @@ TEST(NearDuplicates, ALargeGroupIsDividedWithStricterLimits) {
   ASSERT_EQ(near_duplicates(images(15)).size(), 1U);
   EXPECT_EQ(near_duplicates(images(15))[0].size(), 16U);
   EXPECT_THAT(near_duplicates(images(16)), ElementsAre(Group{0, 16}));
+  // Copies do not make a group large: a run's own images are compared with those of an earlier run.
+  std::vector<ImageContent> twice = images(15);
+  const std::vector<ImageContent> again = twice;
+  twice.insert(twice.end(), again.begin(), again.end());
+  ASSERT_EQ(near_duplicates(twice).size(), 1U);
+  EXPECT_EQ(near_duplicates(twice)[0].size(), 32U);
 }
 
 }  // namespace

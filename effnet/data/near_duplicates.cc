@@ -4,6 +4,7 @@
 #include <cmath>
 #include <map>
 #include <numeric>
+#include <set>
 #include <span>
 
 #include "effnet/base/interrupt.h"
@@ -175,6 +176,12 @@ ImageGroups groups_among(const std::vector<ImageContent>& contents, const std::v
   return members;
 }
 
+std::size_t different_images(const std::vector<ImageContent>& contents, const std::vector<std::int64_t>& group) {
+  std::set<ImageContent::Digest> digests;
+  for (const std::int64_t i : group) digests.insert(contents[static_cast<std::size_t>(i)].digest);
+  return digests.size();
+}
+
 }  // namespace
 
 ImageGroups near_duplicates(const std::vector<ImageContent>& contents) {
@@ -182,7 +189,7 @@ ImageGroups near_duplicates(const std::vector<ImageContent>& contents) {
   std::iota(all.begin(), all.end(), std::int64_t{0});
   ImageGroups groups;
   for (std::vector<std::int64_t>& group : groups_among(contents, all, kLimits)) {
-    if (group.size() <= kLargeGroup) {
+    if (different_images(contents, group) <= kLargeGroup) {
       groups.push_back(std::move(group));
     } else {
       for (std::vector<std::int64_t>& part : groups_among(contents, group, kStrictLimits))

@@ -1,5 +1,5 @@
-// The split of a dataset as a CSV file: lines `file,class,split`, with a header. `file` is Dataset::name(). The file
-// can be given to a command as --labels, if the images are files.
+// The split of a dataset as a CSV file: lines `file,class_name,split`, with a header. `file` is Dataset::name(). The
+// file can be given to a command as --labels, if the images are files.
 #pragma once
 
 #include <cstdint>

@@ -65,8 +65,9 @@ TEST_F(SplitFolderTest, LinksTheImagesOfClassFolders) {
   EXPECT_THAT(files_below(out()),
               ElementsAre("split.csv", "test/dog/a.png", "train/cat/a.png", "train/dog/c.png", "val/cat/sub/b.png"));
   EXPECT_EQ(fs::hard_link_count(out() / "train/dog/c.png"), 2U);
-  EXPECT_EQ(read_text(out() / "split.csv"),
-            "file,class,split\ncat/a.png,cat,train\ncat/sub/b.png,cat,val\ndog/a.png,dog,test\ndog/c.png,dog,train\n");
+  EXPECT_EQ(
+      read_text(out() / "split.csv"),
+      "file,class_name,split\ncat/a.png,cat,train\ncat/sub/b.png,cat,val\ndog/a.png,dog,test\ndog/c.png,dog,train\n");
   struct stat status {};
   ASSERT_EQ(::stat(out().c_str(), &status), 0);
   EXPECT_NE(status.st_mode & S_IROTH, 0U) << "not a private folder, as temporary folders are";

@@ -32,6 +32,7 @@ struct ClassCounts {
   std::int64_t train = 0, val = 0, test = 0;
 
   std::int64_t total() const { return train + val + test; }
+  friend bool operator==(const ClassCounts&, const ClassCounts&) = default;
 };
 
 // The size of the saved model, and its speed on this machine.

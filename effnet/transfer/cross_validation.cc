@@ -173,22 +173,23 @@ CrossValidation cross_validate(const layers::Context& context, const LabelledRow
   const int folds = static_cast<int>(std::clamp<std::int64_t>(options.folds, 2, largest));
   std::vector<Fold> parts = split(stratified_folds(data.labels, data.classes, folds, options.seed), folds);
   std::erase_if(parts, [](const Fold& fold) { return fold.held_out.empty(); });
+  constexpr std::int64_t kRowsPerClass = 10;
+  const std::int64_t enough = std::max(options.rows_of_choice, kRowsPerClass * data.classes);
+  const bool chooses = options.grid.size() > 1, on_few = data.rows() > enough;
   std::int64_t done = 0;
-  const std::int64_t rounds = options.grid.size() == 1 ? 1 : 2;
+  const std::int64_t rounds = chooses && !on_few ? 2 : 1;  // the choice on few rows reports its own progress
   const auto finished = [&] {
     if (options.progress) options.progress(++done, rounds * std::ssize(parts));
   };
-  if (options.grid.size() == 1) return run_folds(context, data, parts, options.grid, finished);
+  if (!chooses) return run_folds(context, data, parts, options.grid, finished);
 
   CrossValidation chosen;
-  constexpr std::int64_t kRowsPerClass = 10;
-  const std::int64_t enough = std::max(options.rows_of_choice, kRowsPerClass * data.classes);
-  if (data.rows() > enough) {
+  if (on_few) {
     const SomeRows some(data, (data.rows() + enough - 1) / enough, options.seed);
     const LabelledRows few{some.values, some.labels, data.width, data.classes};
-    CrossValidationOptions on_few = options;
-    on_few.rows_of_choice = few.rows();
-    chosen = cross_validate(context, few, on_few);
+    CrossValidationOptions of_choice = options;
+    of_choice.rows_of_choice = few.rows();
+    chosen = cross_validate(context, few, of_choice);
     chosen.l2 *= static_cast<double>(few.rows()) / static_cast<double>(data.rows());
   } else {
     chosen = run_folds(context, data, parts, options.grid, finished);

@@ -57,7 +57,7 @@ def test_split_of_a_bare_folder(effnet, bare, tmp_path):
     with open(out / "split.csv", newline="") as file:
         rows = list(csv.DictReader(file))
     assert {row["file"]: row["split"] for row in rows} == parts
-    assert all(row["file"].startswith(row["class"] + "/") for row in rows)
+    assert all(row["file"].startswith(row["class_name"] + "/") for row in rows)
     # The result is a dataset with splits, and the list gives the same splits for the original folder.
     for arguments in ((out,), (bare, "--labels", out / "split.csv")):
         check = effnet.json("data", "check", *arguments)

@@ -150,6 +150,8 @@ def test_measuring_on_images_of_the_training_is_a_warning(effnet, base, finished
         document_of_test = json.loads(result.stdout)
         assert document_of_test["used_images"] == 0 and document_of_test["images"] == document["split"]["test"]
         assert "were used to train" not in result.stderr
+    for weights in ("checkpoints/best", "trial/checkpoints/best", "start/final.safetensors"):
+        assert effnet.json("eval", out / weights, data)["used_images"] == used
     both = effnet.json("compare-models", out, out / "trial", "--data", data)
     assert both["a"]["used_images"] == both["b"]["used_images"] == used
     assert "used_images" not in effnet.json("probe", base / "tiny.safetensors", "--data", data)
@@ -177,6 +179,66 @@ def test_resume_with_added_images_names_from(effnet, base, finished, tmp_path):
     result = effnet(*arguments(base, out, "--resume", data=data))
     effnet.check_error(result, 3)
     assert "red/new.jpg" in result.stderr and f"use --from {out}" in result.stderr
+
+
+def test_resume_with_other_images_or_labels(effnet, base, finished, tmp_path):
+    """A class that is gone would shift the labels of the others, and with them the classifiers of the first steps."""
+    data, out = tmp_path / "shapes", tmp_path / "run"
+    shutil.copytree(base / "shapes", data)
+    assert effnet(*arguments(base, out, data=data)).returncode == 0
+    model = (out / "model.safetensors").read_bytes()
+    (data / "green").rename(tmp_path / "green")
+    result = effnet(*arguments(base, out, "--resume", data=data))
+    effnet.check_error(result, 3)
+    assert "the images are not those of the stopped command (got class 'red' with" in result.stderr and "expected 'green' with" in result.stderr
+    (tmp_path / "green").rename(data / "green")
+    (data / "red" / "000.jpg").rename(tmp_path / "000.jpg")
+    effnet.check_error(effnet(*arguments(base, out, "--resume", data=data)), 3)
+    (tmp_path / "000.jpg").rename(data / "red" / "000.jpg")
+    assert effnet(*arguments(base, out, "--resume", data=data)).returncode == 0
+    assert (out / "model.safetensors").read_bytes() == model
+
+
+def test_class_names_that_are_numbers(effnet, base, tmp_path):
+    """In the order of names "10" is class 2. RUN/split.csv says that its classes are names."""
+    data, out = tmp_path / "signs", tmp_path / "run"
+    for number in range(11):
+        for i in range(6):
+            picture(data / str(number) / f"{i}.jpg", (20 * number, 200 - 15 * number, 90), 30000 + 100 * number + i)
+    document = effnet.json(*arguments(base, out, "--set", "train.epochs=1", data=data))
+    for words in (["eval", out, data], ["probe", out, "--data", data]):
+        of_test = effnet.json(*words, "--labels", out / "split.csv")
+        assert of_test["images"] == document["split"]["test"] and of_test["used_images"] == 0
+    assert effnet.json("eval", out, data, "--labels", out / "split.csv")["top1"] == pytest.approx(document["engine_top1"])
+    again = effnet.json(*arguments(base, tmp_path / "again", "--labels", out / "split.csv", "--set", "train.epochs=1", data=data))
+    assert again["split"]["test"] == document["split"]["test"]
+    assert effnet.json("inspect", tmp_path / "again")["classes"] == 11
+    # A file of an earlier version can be used as before.
+    split = out / "split.csv"
+    split.write_text(split.read_text().replace("file,class_name,split", "file,class,split", 1))
+    assert effnet(*arguments(base, out, "--set", "train.epochs=1", "--resume", data=data)).returncode == 0
+
+
+def test_the_config_of_a_run_as_recipe(effnet, base, finished, tmp_path):
+    """It names the initial model and the length of that run, which are not those of this one."""
+    out = tmp_path / "run"
+    config = tmp_path / "config.toml"
+    text = (finished[0] / "trial" / "config.toml").read_text()
+    assert 'time_budget = ""' in text and 'init = ""' in text
+    config.write_text(text.replace('time_budget = ""', 'time_budget = "1s"').replace('init = ""', 'init = "/nonexistent"'))
+    document = effnet.json(*arguments(base, out, "--recipe", config))
+    assert document["epochs"] in (0, 2)
+    assert 'time_budget = ""' in (out / "config.toml").read_text()
+
+
+def test_small_images_are_shifted_at_a_given_resolution(effnet, base, tmp_path):
+    for more, shift in ((["--set", "data.resolution=64"], 8), (["--set", "data.resolution=64", "--set", "data.shift=3"], 3),
+                        (["--set", "data.resolution=40"], 0)):
+        out = tmp_path / f"run{shift}"
+        effnet.json(*arguments(base, out, *more, "--set", "train.epochs=1"))
+        assert f"shift = {shift}\n" in (out / "config.toml").read_text()
+        rule = effnet.json("inspect", out / "start" / "trial.safetensors")["preprocessing"]
+        assert rule == effnet.json("inspect", out)["preprocessing"]  # the probe and the network see the same pixels
 
 
 def test_run_folder_is_a_model(effnet, base, finished):
@@ -367,7 +429,14 @@ def test_official_parts_and_final(effnet, base, tmp_path):
                 picture(data / part / name / f"{first + i}.jpg", colour, 10000 * number + first + i)
     document = effnet.json(*arguments(base, tmp_path / "run", "--final", data=data))
     assert document["split"] == {"train": 18, "val": 18, "test": 18, "by": "folders", "used_test": 0}
-    assert json.loads((tmp_path / "run" / "finetune.json").read_text())["result"]["model"] == "trial"
+    out = tmp_path / "run"
+    assert json.loads((out / "finetune.json").read_text())["result"]["model"] == "trial"
+    # The models of the run were trained on all images, those of the trial were not.
+    for weights, used in (("", 54), ("checkpoints/best", 54), ("start/final.safetensors", 54), ("trial", 36), ("trial/checkpoints/best", 36),
+                          ("start/trial.safetensors", 36)):
+        if (out / weights).exists():
+            assert effnet.json("eval", out / weights, data)["used_images"] == used - 36, weights
+    assert "test top-1 of the trial's model" in (out / "report.html").read_text()
 
 
 def test_labels_csv(effnet, base, tmp_path):
@@ -437,6 +506,11 @@ def test_resume_needs_the_same_options(effnet, base, finished):
     for more in (["--final"], ["--time-budget", "9m"], ["--set", "optimizer.lr=0.1"]):
         result = effnet(*arguments(base, out, "--resume", *more))
         assert result.returncode == 2 and "--resume needs the options" in result.stderr, result.stderr
+    assert (out / "model.safetensors").read_bytes() == before
+    # In another order they are the same; of two values of one setting the last one counts.
+    words = arguments(base, out, "--resume")
+    words[words.index("train.epochs=2")], words[words.index("checkpoint.every_steps=2")] = "checkpoint.every_steps=2", "train.epochs=2"
+    assert effnet(*words, "--set", "train.epochs=2").returncode == 0
     assert (out / "model.safetensors").read_bytes() == before
 
 

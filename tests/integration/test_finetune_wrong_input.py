@@ -40,7 +40,12 @@ def one_image_each(root):
     folder_of(root, 1)
 
 
-@pytest.mark.parametrize("make", [one_class, empty, same_name_in_other_case, unreadable_class, one_image_each])
+def no_training_images(root):
+    for part in ("val", "test"):
+        folder_of(root / part, 3)
+
+
+@pytest.mark.parametrize("make", [one_class, empty, same_name_in_other_case, unreadable_class, one_image_each, no_training_images])
 def test_unusable_images(effnet, base, tmp_path, make):
     data = tmp_path / "data"
     make(data)
@@ -67,6 +72,16 @@ def test_out_that_cannot_be_used(effnet, base, tmp_path):
     result = effnet(*arguments(base, tmp_path / "full", data=data))
     assert result.returncode == 2 and "letter.txt" in result.stderr
     assert [file.name for file in (tmp_path / "full").iterdir()] == ["letter.txt"]
+
+
+def test_a_list_in_the_run_folder_is_not_replaced(effnet, base, tmp_path):
+    data, out = folder_of(tmp_path / "data", 5), tmp_path / "run"
+    out.mkdir()
+    text = "file,class,split\n" + "".join(f"{name}/{i:03}.jpg,{name},{('train', 'val', 'test')[i % 3]}\n" for name in COLOURS for i in range(5))
+    (out / "split.csv").write_text(text)
+    result = effnet(*arguments(base, out, "--labels", out / "split.csv", data=data))
+    effnet.check_error(result, 2)
+    assert "split.csv would be replaced" in result.stderr and (out / "split.csv").read_text() == text
 
 
 def test_failed_command_leaves_nothing(effnet, base, tmp_path):

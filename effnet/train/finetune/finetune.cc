@@ -16,6 +16,7 @@
 #include "effnet/train/finetune/parts.h"
 #include "effnet/train/finetune/plan.h"
 #include "effnet/train/recipe/settings.h"
+#include "effnet/train/run/checkpoint_folder.h"
 #include "effnet/train/run/checks.h"
 #include "effnet/train/run/folder.h"
 #include "effnet/train/run/model.h"
@@ -69,7 +70,7 @@ class Finetune {
   Summary keep_probe();
   std::vector<report::Prediction> probe_predictions(const data::Dataset& test) const;
   report::FinetuneResult measure();
-  void store_calibration(const fs::path& model) const;
+  static void store_calibration(const report::FinetuneCalibration& calibration, const fs::path& model);
   void list_label_errors();
   Recipe recipe(const fs::path& initial, TrainOn on, const std::vector<Override>& length) const;
   Summary train(const fs::path& folder, Recipe recipe) const;
@@ -110,7 +111,7 @@ void Finetune::begin() {
     record_ = report::read_finetune(stored);
     require_same_options(record_.options, option_texts(options_));
     spent_before_ = record_.spent_s;
-    data_ = reopen_data(options_);
+    data_ = reopen_data(options_, record_.data);
   } else {
     record_.command = options_.command;
     record_.effnet = options_.version;
@@ -127,6 +128,10 @@ void Finetune::begin() {
   log(fmt::format("data: {} images of {} classes: {} for training, {} for choices (val), {} for the result (test)",
                   grouped(data_.all->size()), size_.classes, grouped(size_.train), grouped(size_.val),
                   grouped(size_.test)));
+  if (size_.train == 0)
+    throw input_error("no training images (got {} for val and {} for test)", size_.val, size_.test)
+        .with_hint(
+            "add images to the classes of DIR, or to its folder train/, or lines of train to the list of labels");
   if (size_.val == 0 || size_.test == 0)
     throw input_error("too few images for a split (got {} for val and {} for test, expected at least 1 each)",
                       size_.val, size_.test)
@@ -146,10 +151,11 @@ void Finetune::probe() {
   InputPlan input = choose_input(size_, own, image_s, options_.budget_s);
   if (is_decided("data.resolution")) {
     const std::int64_t asked = recipe(start("trial.safetensors"), TrainOn::train, {}).data.resolution;
-    if (asked > 0) input = {.resolution = asked, .shift_px = 0, .why = "as given"};
+    if (asked > 0) input = {.resolution = asked, .shift_px = shift_at(asked, size_), .why = "as given"};
   } else {
     warn_of_low_resolution(input.resolution, choose_input(size_, own, image_s, 0).resolution);
   }
+  if (is_decided("data.shift")) input.shift_px = recipe(start("trial.safetensors"), TrainOn::train, {}).data.shift;
   image_s *= static_cast<double>(input.resolution * input.resolution) / static_cast<double>(own * own);
   rule_ =
       validation_rule(model.preprocessing(), model.arch(), {input.resolution, input.resolution}, input.shift_px > 0);
@@ -235,6 +241,13 @@ Recipe Finetune::recipe(const fs::path& initial, TrainOn on, const std::vector<O
   std::vector<Override> settings;
   for (const report::FinetuneChoice& choice : record_.plan) settings.push_back({choice.setting, choice.value});
   settings.insert(settings.end(), options_.settings.begin(), options_.settings.end());
+  // A recipe may be the config.toml of another run, which has these.
+  const std::vector<Override> not_of_recipe{{"model.init", ""},
+                                            {"model.classes", "0"},
+                                            {"data.synthetic", "0"},
+                                            {"data.holdout", "0"},
+                                            {"train.time_budget", ""}};
+  settings.insert(settings.end(), not_of_recipe.begin(), not_of_recipe.end());
   settings.insert(settings.end(), length.begin(), length.end());
   const std::vector<Override> fixed{{"model.name", initial.string()},
                                     {"data.folder", record_.data.folder},
@@ -266,36 +279,42 @@ void Finetune::run_trial() {
   std::vector<Override> length;
   if (!has_length()) length.push_back({"train.time_budget", fmt::format("{:.0f}s", std::max(1.0, record_.trial_s))});
   const fs::path folder = size_.second_run ? file("trial") : options_.out;
+  std::error_code ignored;
+  const bool has_begun = !CheckpointFolder(folder).empty() || fs::exists(folder / "summary.json", ignored);
   Summary summary;
   try {
     summary = train(folder, recipe(start("trial.safetensors"), TrainOn::train, length));
   } catch (const Error& error) {
-    if (error.code() != ErrorCode::usage || length.empty()) throw;
+    if (error.code() != ErrorCode::usage || length.empty() || has_begun) throw;
     // The real steps are so much slower than the estimate that the budget does not suffice.
     warn(fmt::format("the linear probe is the result: {}", error.what()));
     record_.trial_s = 0;
     return store();
   }
-  const bool keeps_probe = summary.best_top1 < *record_.probe->val_top1;
+  // Of the weights in model.safetensors; of the best epoch, where these have not been validated.
+  const double top1 = summary.saved_top1 >= 0 ? summary.saved_top1 : summary.best_top1;
+  const bool keeps_probe = top1 < *record_.probe->val_top1;
   const fs::path best = keeps_probe ? start("trial.safetensors") : folder / "model.safetensors";
-  record_.calibration = calibrate(best, *data_.part(Part::val), pool_, options_.watch);
-  if (!keeps_probe) store_calibration(best);                // RUN/trial is a MODEL too
-  const std::int64_t images = record_.calibration->images;  // those of val that can be decoded
-  const auto right = std::llround(summary.best_top1 / 100 * static_cast<double>(images));
+  const report::FinetuneCalibration calibration = calibrate(best, *data_.part(Part::val), pool_, options_.watch);
+  if (!keeps_probe) store_calibration(calibration, best);  // RUN/trial is a MODEL too
+  // Until store() nothing can be interrupted: a record with the calibration, but without the length of the final run,
+  // would make the probe the result.
+  const DeferInterrupts whole_record;
+  record_.calibration = calibration;
+  const std::int64_t images = calibration.images;  // those of val that can be decoded
+  const auto right = std::llround(top1 / 100 * static_cast<double>(images));
   const metrics::Interval interval = metrics::wilson_95(std::clamp<std::int64_t>(right, 0, images), images);
-  log(
-      fmt::format("after fine-tuning {:.1f} % of {} are right (95 % interval {:.1f} to {:.1f}), with "
-                  "the linear classifier {:.1f} %",
-                  summary.best_top1, count_of(images, "validation image"), 100 * interval.low, 100 * interval.high,
-                  *record_.probe->val_top1));
-  if (size_.second_run) record_.trial_top1 = summary.best_top1;
+  log(fmt::format(
+      "after fine-tuning {:.1f} % of {} are right (95 % interval {:.1f} to {:.1f}), with "
+      "the linear classifier {:.1f} %",
+      top1, count_of(images, "validation image"), 100 * interval.low, 100 * interval.high, *record_.probe->val_top1));
+  if (size_.second_run) record_.trial_top1 = top1;
   record_.trial_interval = interval;
   if (keeps_probe) {
     warn(fmt::format(
         "the fine-tuned network is less accurate than the linear probe on the validation images (got {:.1f} "
         "%, expected at least {:.1f} %): the linear probe is the result. {} or a lower optimizer.lr may help",
-        summary.best_top1, *record_.probe->val_top1,
-        has_length() ? "A larger train.epochs" : "A longer --time-budget"));
+        top1, *record_.probe->val_top1, has_length() ? "A larger train.epochs" : "A longer --time-budget"));
     return store();
   }
   record_.final_epochs = summary.epochs;
@@ -359,10 +378,9 @@ std::vector<report::Prediction> Finetune::probe_predictions(const data::Dataset&
   return measure_in_engine(probe, test, 1, pool_, options_.watch);
 }
 
-void Finetune::store_calibration(const fs::path& model) const {
+void Finetune::store_calibration(const report::FinetuneCalibration& calibration, const fs::path& model) {
   formats::Model calibrated = formats::read_model(model);
-  calibrated.calibration = {.temperature = record_.calibration->temperature,
-                            .min_score = record_.calibration->min_score.value_or(0)};
+  calibrated.calibration = {.temperature = calibration.temperature, .min_score = calibration.min_score.value_or(0)};
   formats::write_model(model, calibrated);
 }
 
@@ -385,7 +403,7 @@ report::FinetuneResult Finetune::measure() {
   write_text(file("predictions.csv"), report::predictions_text(predictions, data_.all->classes()));
   compare_with_probe(in_engine, trained ? probe_predictions(*test) : in_engine, *record_.probe);
 
-  store_calibration(file("model.safetensors"));
+  store_calibration(*record_.calibration, file("model.safetensors"));
   return result;
 }
 

@@ -1,6 +1,7 @@
 #include "effnet/train/finetune/out_folder.h"
 
 #include <algorithm>
+#include <map>
 
 #include "effnet/base/error.h"
 #include "effnet/base/text.h"
@@ -35,7 +36,9 @@ std::vector<std::string> option_texts(const FinetuneOptions& options) {
   if (options.budget_s > 0) texts.push_back(fmt::format("--time-budget {}s", options.budget_s));
   if (options.recipe != FinetuneOptions{}.recipe) texts.push_back("--recipe " + options.recipe);
   if (options.final_on_all) texts.emplace_back("--final");
-  for (const Override& one : options.settings) texts.push_back(fmt::format("--set {}={}", one.key, one.value));
+  std::map<std::string, std::string> settings;  // of two values of one key the last one counts
+  for (const Override& one : options.settings) settings[one.key] = one.value;
+  for (const auto& [key, value] : settings) texts.push_back(fmt::format("--set {}={}", key, value));
   return texts;
 }
 
@@ -59,7 +62,7 @@ void check_texts(const FinetuneOptions& options) {
 }
 
 void require_same_options(const std::vector<std::string>& before, const std::vector<std::string>& now) {
-  if (before == now) return;
+  if (std::ranges::is_permutation(before, now)) return;
   const auto only_in = [](const std::vector<std::string>& some, const std::vector<std::string>& others) {
     std::string text;
     for (const std::string& one : some) {
@@ -81,6 +84,12 @@ void check_out(const FinetuneOptions& options, bool fresh) {
   if (!fresh && !options.resume)
     throw usage_error("{}: already contains a run (expected an empty or a new folder)", options.out.string())
         .with_hint("--resume continues that run; another --out starts a new one");
+  for (const std::string_view name : kBeforeResults) {
+    if (!options.labels.empty() && fs::equivalent(options.labels, options.out / name, ignored))
+      throw usage_error("--labels: {} would be replaced, because --out writes a file of this name",
+                        options.labels.string())
+          .with_hint("move the list, or use another --out");
+  }
   for (const fs::directory_entry& entry : fs::directory_iterator(options.out, ignored)) {
     const std::string name = entry.path().filename().string();
     if (!fresh || name.starts_with(".") || std::ranges::count(kBeforeResults, name) != 0) continue;

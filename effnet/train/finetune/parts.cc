@@ -205,6 +205,28 @@ void set_counts(const SplitImages& data, report::FinetuneData& facts, report::Fi
   }
 }
 
+// Throws if images were removed or have other labels than in the record: the classifiers of the first steps would be
+// those of other classes.
+void require_same_classes(const SplitImages& data, const report::FinetuneData& recorded) {
+  if (recorded.classes.empty()) return;  // of an earlier version
+  report::FinetuneData now;
+  report::FinetuneSplit ignored;
+  set_counts(data, now, ignored);
+  const auto text = [](const report::ClassCounts* one) {
+    if (one == nullptr) return std::string("no other class");
+    return fmt::format("{} with {} for train, {} for val and {} for test", in_quotes(one->name),
+                       count_of(one->train, "image"), one->val, one->test);
+  };
+  for (std::size_t i = 0; i < std::max(now.classes.size(), recorded.classes.size()); ++i) {
+    const report::ClassCounts* const got = i < now.classes.size() ? &now.classes[i] : nullptr;
+    const report::ClassCounts* const expected = i < recorded.classes.size() ? &recorded.classes[i] : nullptr;
+    if (got != nullptr && expected != nullptr && *got == *expected) continue;
+    throw input_error("--resume: the images are not those of the stopped command (got class {}, expected {})",
+                      text(got), text(expected))
+        .with_hint("put the images back as they were, or begin again with another --out");
+  }
+}
+
 }  // namespace
 
 DataSize SplitImages::size() const {
@@ -293,7 +315,7 @@ SplitImages split_data(const FinetuneOptions& options, ThreadPool& pool, report:
   return result;
 }
 
-SplitImages reopen_data(const FinetuneOptions& options) {
+SplitImages reopen_data(const FinetuneOptions& options, const report::FinetuneData& recorded) {
   const data::AllImages all = data::open_all({options.data, options.labels});
   const auto refuse = [&](std::int64_t index) -> Part {
     const std::string run = path_in_shell(options.out.string());
@@ -304,7 +326,9 @@ SplitImages reopen_data(const FinetuneOptions& options) {
                         "the added images; an unfinished run needs the images that it began with",
                         run, path_in_shell(options.data.string()), run, path_in_shell(options.out.string() + "-2")));
   };
-  return {.all = all.set, .parts = data::read_split_file(options.out / "split.csv", *all.set, refuse)};
+  SplitImages data{.all = all.set, .parts = data::read_split_file(options.out / "split.csv", *all.set, refuse)};
+  require_same_classes(data, recorded);
+  return data;
 }
 
 }  // namespace effnet::train

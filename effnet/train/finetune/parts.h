@@ -29,7 +29,8 @@ struct SplitImages {
 // With options.from, images that were in that run keep their parts. Adds what a user should know to record.warnings.
 SplitImages split_data(const FinetuneOptions& options, ThreadPool& pool, report::FinetuneFile& record);
 
-// Opens the images again with the parts in RUN/split.csv. Throws Error(input) if there is an image without a part.
-SplitImages reopen_data(const FinetuneOptions& options);
+// Opens the images again with the parts in RUN/split.csv. Throws Error(input) if there is an image without a part, or
+// if classes, or their numbers of images in a part, are not those of `recorded`.
+SplitImages reopen_data(const FinetuneOptions& options, const report::FinetuneData& recorded);
 
 }  // namespace effnet::train

@@ -58,6 +58,10 @@ bool needs_second_run(const DataSize& data) {
   return data.train < kManyImages || data.train < kTrainPerVal * data.val;
 }
 
+std::int64_t shift_at(std::int64_t resolution, const DataSize& data) {
+  return data.median_side_px < static_cast<double>(resolution) ? resolution / 8 : 0;
+}
+
 InputPlan choose_input(const DataSize& data, std::int64_t own, double image_s, double budget_s) {
   InputPlan plan{.resolution = own, .shift_px = 0, .why = "the model's own"};
   const double most = kMaxEnlargement * data.median_side_px;
@@ -75,7 +79,7 @@ InputPlan choose_input(const DataSize& data, std::int64_t own, double image_s, d
     plan.why = too_large ? fmt::format("at most {:g} times the images' {:.0f} px", kMaxEnlargement, data.median_side_px)
                          : fmt::format("so that the time suffices for {:g} epochs", kFewestEpochs);
   }
-  if (data.median_side_px < static_cast<double>(plan.resolution)) plan.shift_px = plan.resolution / 8;
+  plan.shift_px = shift_at(plan.resolution, data);
   return plan;
 }
 

@@ -33,6 +33,9 @@ struct InputPlan {
   std::string why = {};
 };
 
+// InputPlan::shift_px for images of this dataset: an eighth of the resolution if they are smaller, else 0.
+std::int64_t shift_at(std::int64_t resolution, const DataSize& data);
+
 // `own`: the model's resolution. `image_s`: the time of training on one image at this resolution, which grows with the
 // number of pixels. `budget_s`: the time for everything; 0: not given.
 InputPlan choose_input(const DataSize& data, std::int64_t own, double image_s, double budget_s);

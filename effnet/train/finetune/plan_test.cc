@@ -21,6 +21,8 @@ TEST(Plan, SmallImagesAreEnlargedAtMostFourTimesAndShifted) {
   const InputPlan plan = choose_input(kCifar, 224, 0.02, 0);
   EXPECT_EQ(plan.resolution, 128);
   EXPECT_EQ(plan.shift_px, 16);
+  EXPECT_EQ(shift_at(160, kCifar), 20) << "a resolution that a person chose";
+  EXPECT_EQ(shift_at(224, kFlowers), 0);
 }
 
 TEST(Plan, ResolutionFallsIfTheTimeWouldNotSuffice) {
