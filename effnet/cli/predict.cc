@@ -313,10 +313,7 @@ Body declare_predict(CLI::App& command, const Globals& globals) {
     };
     const PredictResult result = run_predict(*o, globals, out, show_one);
     if (globals.json && !stream) out.print_json(to_json(result));
-    if (!globals.json && !stream && result.total > kManyImages) {
-      progress.reset();
-      out.print(summary(result));
-    }
+    if (!globals.json && !stream && result.total > kManyImages) out.print(summary(result));
     return failed ? static_cast<int>(ErrorCode::input) : 0;
   };
 }

@@ -83,7 +83,6 @@ std::optional<Error> run_worker_processes(const SearchRunOptions& o, const NasSe
     const search::TrialCounts counts = study.counts();
     if (ended) {
       ended->update([&](const search::Trial& trial) {
-        out.status("");
         report_end(search, study, trial, counts.done + counts.failed, o.workers, out);
       });
     }
