@@ -114,6 +114,7 @@ USAGE = [
     (["bench", "efficientnet_b0", "--precision", "fp64"], "--precision"),
     (["bench", "efficientnet_b0", "--seconds", "0"], "--seconds"),
     (["bench", "efficientnet_b0", "--seconds", "nan"], "--seconds"),
+    (["bench", "efficientnet_b0", "--tune", "--without", "fuse_pool"], "--tune cannot be combined with --without"),
     (["bench"], "MODEL"),
     (["compare", "efficientnet_b0"], "--backends"),
     (["compare", "efficientnet_b0", "--backends", "engine"], "two: A,B"),
