@@ -38,7 +38,6 @@ const std::string& target_text(const ScaleOptions& options, std::size_t cost) {
   EFFNET_CHECK(cost < std::size(texts));
   return *texts[cost];
 }
-std::string target_flag(const graph::CountedCost& cost) { return fmt::format("--target-{}", cost.name); }
 
 arch::Scaling scale_by_hand(const ScaleOptions& options, const arch::ArchSpec& base) {
   if (options.rule.rule != RuleOptions{}.rule) {
@@ -81,7 +80,7 @@ Scaled scale(const ScaleOptions& options, const arch::ArchSpec& base, const arch
     return {.scaling = graph::scale_to_cost(base, target, rule, macs), .target_cost = macs.name, .target = target};
   }
   if (!options.target_latency.empty()) {
-    const double target = parse_cost("--target-latency-ms", options.target_latency, graph::kLatencyCost);
+    const double target = parse_cost(target_flag(graph::kLatencyCost), options.target_latency, graph::kLatencyCost);
     model::TimedScaling timed =
         model::scale_to_latency(base, target, rule, threads, [&out](std::string_view text) { out.note(text); });
     const double again_ms = model::time_network(timed.scaling.spec, threads, kSecondsAgain).median();
@@ -97,7 +96,7 @@ Scaled scale(const ScaleOptions& options, const arch::ArchSpec& base, const arch
     const graph::CountedCost& cost = graph::counted_costs()[i];
     const std::string& text = target_text(options, i);
     if (text.empty()) continue;
-    const double target = parse_cost(target_flag(cost), text, cost.name);
+    const double target = parse_cost(target_flag(cost.name), text, cost.name);
     return {.scaling = graph::scale_to_cost(base, target, rule, cost), .target_cost = cost.name, .target = target};
   }
   return {.scaling = scale_by_hand(options, base)};
@@ -168,9 +167,9 @@ std::vector<std::string> given_ways(const ScaleOptions& options) {
   if (options.factor) ways.emplace_back("--factor");
   if (options.depth || options.width || !options.resolution.empty()) ways.emplace_back("--depth/--width/--resolution");
   for (std::size_t i = 0; i < graph::counted_costs().size(); ++i) {
-    if (!target_text(options, i).empty()) ways.push_back(target_flag(graph::counted_costs()[i]));
+    if (!target_text(options, i).empty()) ways.push_back(target_flag(graph::counted_costs()[i].name));
   }
-  if (!options.target_latency.empty()) ways.emplace_back("--target-latency-ms");
+  if (!options.target_latency.empty()) ways.push_back(target_flag(graph::kLatencyCost));
   return ways;
 }
 

@@ -123,6 +123,13 @@ TEST(Scale, AFrontierNamesTheRulesWhoseMultipliersDoNotSuffice) {
       "--target-macs BUDGET\n";
   EXPECT_NE(text_of("compound,capped,tinynet").find("\nthe networks of capped, tinynet " + line), std::string::npos);
   EXPECT_EQ(text_of("compound,fast").find(line), std::string::npos);
+  // The option of the latency has another name than the cost.
+  FrontierResult measured{
+      .base = "b", .cost = "latency", .rules = {"tinynet"}, .rows = {{.rule = "tinynet", .budget = 2}}};
+  measured.rows[0].scaling.phi = 1;
+  measured.rows[0].needs_rule = true;
+  measured.rows[0].timing = Timing{.ms = {1}, .mean_ms = 1};
+  EXPECT_NE(to_text(measured).find(" --rule RULE --target-latency-ms BUDGET\n"), std::string::npos);
 }
 
 TEST(Scale, LatenciesOfAFrontierThatAreFarFromTheirTargetsAreCounted) {
