@@ -40,11 +40,16 @@ const std::string& target_text(const ScaleOptions& options, std::size_t cost) {
 }
 
 arch::Scaling scale_by_hand(const ScaleOptions& options, const arch::ArchSpec& base) {
-  if (options.rule.rule != RuleOptions{}.rule) {
+  const RuleOptions defaults;
+  std::vector<std::string_view> of_rules;
+  if (options.rule.rule != defaults.rule) of_rules.emplace_back("--rule");
+  if (options.rule.coefficients != defaults.coefficients) of_rules.emplace_back("--alpha/--beta/--gamma");
+  if (options.rule.dims != defaults.dims) of_rules.emplace_back("--dims");
+  if (!of_rules.empty()) {
     throw usage_error(
-        "--rule: the multipliers are given (got --rule {} and --depth/--width/--resolution, expected one "
-        "of both)",
-        options.rule.rule);
+        "{}: only for a rule, but the multipliers are given (got --depth/--width/--resolution too, expected one of "
+        "both)",
+        fmt::join(of_rules, " and "));
   }
   arch::Scaling by_hand;
   by_hand.depth = options.depth.value_or(1);

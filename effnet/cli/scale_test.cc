@@ -67,8 +67,14 @@ TEST(Scale, OptionsThatARuleDoesNotHave) {
   EXPECT_EQ(refused({.base = base, .phi = 1, .rule = {.rule = "width", .dims = "dw"}}),
             "2 --dims: this rule has fixed dimensions (got --rule width, expected compound or uniform)");
   EXPECT_EQ(refused({.base = base, .width = 2, .rule = {.rule = "fast"}}),
-            "2 --rule: the multipliers are given (got --rule fast and --depth/--width/--resolution, expected one of "
-            "both)");
+            "2 --rule: only for a rule, but the multipliers are given (got --depth/--width/--resolution too, expected "
+            "one of both)");
+  EXPECT_EQ(refused({.base = base, .depth = 2, .rule = {.coefficients = {.gamma = 1.3}}}),
+            "2 --alpha/--beta/--gamma: only for a rule, but the multipliers are given (got "
+            "--depth/--width/--resolution too, expected one of both)");
+  EXPECT_EQ(refused({.base = base, .resolution = "96", .rule = {.rule = "uniform", .dims = "dw"}}),
+            "2 --rule and --dims: only for a rule, but the multipliers are given (got --depth/--width/--resolution "
+            "too, expected one of both)");
   EXPECT_EQ(refused({.base = base, .factor = 0}),
             "2 --factor: out of range (got 0, expected a number above 0 and at most 1000000)");
   EXPECT_EQ(refused({.base = base, .phi = 1, .no_latency = true}),
@@ -173,6 +179,11 @@ TEST(Scale, FamilyHasNoOtherOptions) {
   EXPECT_EQ(refused({.base = "efficientnet_b0", .phi = 1, .out = "x.toml"}).substr(0, 67),
             "2 --family: it shows the published scalings (got --phi and -o too, ");
   EXPECT_EQ(refused({.base = "efficientnet_b0", .rule = {.coefficients = {.alpha = 1.3}}}), "");
+  // phi is a logarithm to the base alpha*beta^2*gamma^2.
+  EXPECT_EQ(refused({.base = "efficientnet_b0", .rule = {.coefficients = {.alpha = 1, .beta = 1, .gamma = 1}}}),
+            "2 --family: no phi gives the published scalings, because these coefficients scale nothing (got "
+            "alpha*beta^2*gamma^2 = 1, expected --alpha, --beta or --gamma above 1)");
+  EXPECT_EQ(refused({.base = "efficientnet_b0", .rule = {.coefficients = {.alpha = 1, .beta = 1, .gamma = 1.1}}}), "");
   EXPECT_EQ(refused({.base = "./my.toml"}),
             "3 --family: unknown model (got './my.toml', expected a name from 'effnet models')");
 }
