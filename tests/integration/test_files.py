@@ -98,6 +98,31 @@ def test_pipes_as_input(effnet, tiny, tmp_path):
     assert json.loads(piped.stdout)["images"][0]["top"] == expected
 
 
+@pytest.mark.parametrize("closed", ["2>&-", "<&- 2>&-"])
+def test_a_closed_stderr_does_not_write_into_the_output(effnet, tmp_path, closed):
+    """The table is open while the command says how long it will take. The file must not have the number of stderr."""
+    space = tmp_path / "space.toml"
+    space.write_text('name = "few"\n[choices]\nkernel = [3, 5]\n[base]\nname = "few"\nresolution = 32\nclasses = 3\n'
+                     '[base.stem]\nchannels = 8\n[[base.stages]]\nchannels = 16\nexpand = 2\n[base.head]\nchannels = 24\n')
+    words = ["search", "latency", space, "-o", tmp_path / "table.json", "--seconds", "0.01", "--random", "10", "--threads", "1"]
+    result = subprocess.run(["sh", "-c", f'exec "$@" {closed}', "sh", effnet.path, *map(str, words)], stdout=subprocess.PIPE,
+                            timeout=300)
+    assert result.returncode == 0
+    assert json.loads((tmp_path / "table.json").read_text())["parts_ms"]
+
+
+def test_a_closed_stdout_is_an_error(effnet):
+    result = subprocess.run(["sh", "-c", 'exec "$0" models >&-', effnet.path], stderr=subprocess.PIPE, text=True)
+    assert result.returncode == 4 and "cannot write the result to stdout" in result.stderr
+
+
+def test_lists_of_paths_from_a_closed_stdin_are_errors(effnet, tiny):
+    result = subprocess.run(["sh", "-c", 'exec "$@" <&-', "sh", effnet.path, "predict", tiny, "-", "--quiet"], text=True,
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, "EFFNET_HOME": str(effnet.home)})
+    effnet.check_error(result, 3)
+    assert "stdin: cannot read the list" in result.stderr
+
+
 @pytest.mark.parametrize("form", ["{}\n{}\n", "{}\r\n{}\r\n", "\ufeff{}\n{}", "{}\0{}\0", "{} \n\n{}\t\n"])
 def test_lists_of_paths(effnet, tiny, tmp_path, form):
     paths = [write_photo(str(tmp_path / name), 1) for name in ("a.png", "two words.png")]
