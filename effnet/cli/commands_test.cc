@@ -106,11 +106,12 @@ TEST(Import, Refusals) {
 
 TEST(Export, Options) {
   const auto all = parsed<ExportOptions>({"efficientnet_b0", "--safetensors", "a", "--pth", "b", "--onnx", "c",
-                                          "--names", "timm", "--verify", "--random", "--seed", "5"});
+                                          "--opset", "17", "--names", "timm", "--verify", "--random", "--seed", "5"});
   EXPECT_EQ(all.model, "efficientnet_b0");
   EXPECT_EQ(all.safetensors, "a");
   EXPECT_EQ(all.pth, "b");
   EXPECT_EQ(all.onnx, "c");
+  EXPECT_EQ(all.opset, 17);
   EXPECT_EQ(all.names, "timm");
   EXPECT_TRUE(all.verify && all.load.random);
   EXPECT_EQ(all.load.seed, 5U);

@@ -51,6 +51,7 @@ void declare_options(CLI::App& command, ExportOptions& options) {
       ->type_name("FILE");
   add_output(command, "--pth", options.pth, "Write a state dict that torch.load can open")->type_name("FILE");
   command.add_option("--onnx", options.onnx, "Write ONNX (not built yet)")->type_name("FILE");
+  add_number(command, "--opset", options.opset, 1, 1000, "Write this version of ONNX's operators (not built yet)");
   command
       .add_option("--names", options.names,
                   "Use the tensor names of torchvision, timm, lukemelas or effnet; a safetensors file with effnet's "
@@ -62,8 +63,10 @@ void declare_options(CLI::App& command, ExportOptions& options) {
 }
 
 ExportResult run_export(const ExportOptions& options, const Globals& globals, Output& out) {
-  if (!options.onnx.empty())
-    throw environment_error("export --onnx is not built yet (got --onnx, expected --pth or --safetensors)");
+  if (!options.onnx.empty() || options.opset > 0) {
+    const char* const flag = options.onnx.empty() ? "--opset" : "--onnx";
+    throw environment_error("export {0} is not built yet (got {0}, expected --pth or --safetensors)", flag);
+  }
   if (options.safetensors.empty() == options.pth.empty()) {
     throw usage_error("choose one output (got {}, expected either --safetensors FILE or --pth FILE)",
                       options.pth.empty() ? "nothing" : "both");

@@ -204,6 +204,10 @@ TEST(Program, TheHelpOfEachCommandHasTheExitCodes) {
 TEST(Program, ExitCodeIsTheErrorCode) {
   EXPECT_EQ(run_effnet({"inspect", "no_such_network"}).code, 3);
   EXPECT_EQ(run_effnet({"export", "efficientnet_b0", "--onnx", "x.onnx"}).code, 4);
+  EXPECT_EQ(run_effnet({"export", "efficientnet_b0", "--onnx", "x.onnx", "--opset", "17"}).messages,
+            "effnet: error: export --onnx is not built yet (got --onnx, expected --pth or --safetensors)\n");
+  EXPECT_EQ(run_effnet({"export", "efficientnet_b0", "--pth", "x.pth", "--opset", "17"}).code, 4);
+  EXPECT_EQ(run_effnet({"export", "efficientnet_b0", "--onnx", "x.onnx", "--opset", "many"}).code, 2);
   EXPECT_EQ(run_effnet({"export", "efficientnet_b0"}).code, 2);
 }
 

@@ -148,7 +148,8 @@ def test_planned_commands_exit_4(effnet, name):
 
 def test_planned_options_exit_4(effnet, tmp_path):
     for arguments in (["predict", "efficientnet_b0", "x.png", "--precision", "int8"], ["eval", "efficientnet_b0", "x", "--precision", "bf16"],
-                      ["bench", "efficientnet_b0", "--precision", "int8"], ["export", "efficientnet_b0", "--onnx", str(tmp_path / "x")]):
+                      ["bench", "efficientnet_b0", "--precision", "int8"], ["export", "efficientnet_b0", "--onnx", str(tmp_path / "x")],
+                      ["export", "efficientnet_b0", "--onnx", str(tmp_path / "x"), "--opset", "17"]):
         effnet.check_error(effnet(*arguments), 4)
 
 
