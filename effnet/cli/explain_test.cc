@@ -35,6 +35,20 @@ TEST(Predict, SaysNotSureBelowTheMinimumScore) {
   EXPECT_EQ(to_line(predicted("a.png", "tulip", 0.931, true)), "a.png: tulip 93.1 %\n");
 }
 
+// File names and class names may have any bytes; a terminal would execute some of them.
+TEST(Predict, PathsAndLabelsAreSafeForATerminal) {
+  PredictedImage image = predicted("a\n\x1b.png", "tu\x1blip", 0.5);
+  image.cam = "m\x07.png";
+  EXPECT_EQ(to_text(image), "a \\x1b.png\n   50.00 %  tu\\x1blip (1)\n   10.00 %  other (0)\n  map: m\\x07.png\n");
+  EXPECT_EQ(to_line(image), "a \\x1b.png: tu\\x1blip 50.0 %  map: m\\x07.png\n");
+  PredictResult result;
+  result.images = {image};
+  EXPECT_EQ(summary(result), "1 image: tu\\x1blip 1\n");
+  image.sure = false;
+  EXPECT_EQ(to_line(image), "a \\x1b.png: not sure (best guess: tu\\x1blip 50 %)  map: m\\x07.png\n");
+  EXPECT_EQ(to_text(image), "a \\x1b.png\n  not sure (best guess: tu\\x1blip 50 %)\n  map: m\\x07.png\n");
+}
+
 TEST(Predict, TheResultHasTheThreshold) {
   PredictResult result{.model = "net", .weights = "file", .images = {}};
   EXPECT_EQ(to_json(result).dump(), R"({"model":"net","weights":"file","images":[]})");

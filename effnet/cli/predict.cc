@@ -245,12 +245,12 @@ std::string not_sure(const model::Prediction& best) {
 }  // namespace
 
 std::string to_text(const PredictedImage& predicted) {
-  std::string text = predicted.path + "\n";
+  std::string text = one_line(predicted.path) + "\n";
   const bool sure = predicted.sure.value_or(true);
-  if (!sure) text += fmt::format("  {}\n", not_sure(predicted.answer.top.front()));
+  if (!sure) text += fmt::format("  {}\n", one_line(not_sure(predicted.answer.top.front())));
   for (const model::Prediction& one : predicted.answer.top)
-    if (sure) text += fmt::format("  {:6.2f} %  {} ({})\n", 100 * one.score, one.label, one.index);
-  if (!predicted.cam.empty()) text += fmt::format("  map: {}\n", predicted.cam);
+    if (sure) text += fmt::format("  {:6.2f} %  {} ({})\n", 100 * one.score, one_line(one.label), one.index);
+  if (!predicted.cam.empty()) text += fmt::format("  map: {}\n", one_line(predicted.cam));
   return text;
 }
 
@@ -259,7 +259,7 @@ std::string to_line(const PredictedImage& predicted) {
   const std::string answer =
       predicted.sure.value_or(true) ? fmt::format("{} {:.1f} %", best.label, 100 * best.score) : not_sure(best);
   const std::string map = predicted.cam.empty() ? "" : fmt::format("  map: {}", predicted.cam);
-  return fmt::format("{}: {}{}\n", predicted.path, answer, map);
+  return one_line(fmt::format("{}: {}{}", predicted.path, answer, map)) + "\n";
 }
 
 std::string summary(const PredictResult& result) {
@@ -284,7 +284,7 @@ std::string summary(const PredictResult& result) {
     parts.push_back(count_of(static_cast<std::int64_t>(sorted.size() - kShown), "more class"));
   if (not_sure > 0) parts.push_back(fmt::format("not sure {}", not_sure));
   if (failed > 0) parts.push_back(fmt::format("unreadable {}", failed));
-  return fmt::format("{}: {}\n", count_of(std::ssize(result.images), "image"), fmt::join(parts, ", "));
+  return one_line(fmt::format("{}: {}", count_of(std::ssize(result.images), "image"), fmt::join(parts, ", "))) + "\n";
 }
 
 Body declare_predict(CLI::App& command, const Globals& globals) {
