@@ -164,6 +164,10 @@ TEST(Paper, Options) {
   EXPECT_EQ(all.seconds, 0.5);
   EXPECT_TRUE(all.no_timing);
   EXPECT_EQ(all.results, std::vector<std::string>{"r"});
+  // One file for each --results: the next word is the item.
+  const auto first = parsed<PaperOptions>({"--results", "r", "fig8", "--results", "s"});
+  EXPECT_EQ(first.item, "fig8");
+  EXPECT_EQ(first.results, (std::vector<std::string>{"r", "s"}));
   CapturedOutput captured;
   const auto refused = [&](const PaperOptions& options, const Globals& globals = {}) {
     return refusal([&] { run_paper(options, globals, captured.out); });

@@ -139,7 +139,8 @@ void declare_options(CLI::App& command, PaperOptions& options) {
   command
       .add_option("--results", options.results,
                   "Also show the accuracies of this file, which has the format of docs/results/scaling.toml")
-      ->type_name("FILE.toml");
+      ->type_name("FILE.toml")
+      ->allow_extra_args(false);
   command.add_flag("--no-timing", options.no_timing, "table4, all: do not measure latencies");
   command.add_option("--seconds", options.seconds, "table4, all: measure each network of Table 4 for S seconds [2]")
       ->type_name("S");
