@@ -115,9 +115,7 @@ std::string command_of(const PaperOptions& options) {
 paper::Context context_of(const PaperOptions& options, const Globals& globals, Output& out) {
   paper::Context context;
   context.results = paper::embedded_results();
-  for (const std::string& file : options.results) {
-    std::ranges::move(paper::parse_scaling(read_text(file), file), std::back_inserter(context.results.scaling));
-  }
+  for (const std::string& file : options.results) paper::add_scaling(context.results, read_text(file), file);
   context.timing = !options.no_timing;
   // The paper used one core; --threads overrides this.
   context.threads = globals.threads.empty() ? 1 : globals.threads.front();
