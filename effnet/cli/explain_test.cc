@@ -56,6 +56,36 @@ TEST(Predict, TheResultHasTheThreshold) {
   EXPECT_EQ(to_json(result).dump(), R"({"model":"net","weights":"file","min_score":0.5,"images":[]})");
 }
 
+// An option without effect is refused.
+TEST(Predict, OnlyJsonHasLogits) {
+  const auto run = [](std::vector<std::string> more) {
+    std::vector<std::string> words{"predict", "efficientnet_lite0", "no/such.png", "--random", "--quiet"};
+    words.insert(words.end(), more.begin(), more.end());
+    return run_effnet(words);
+  };
+  EXPECT_EQ(run({"--logits"}).code, 2);
+  EXPECT_EQ(run({"--logits"}).messages,
+            "effnet: error: --logits: the text does not have them (got no --json, expected --json or a list on "
+            "stdin)\n");
+}
+
+TEST(Cam, GradcamHasNoBackend) {
+  CapturedOutput captured;
+  const auto refused = [&](const std::string& method, const std::string& backend) {
+    CamOptions options;
+    options.model = "no_such_model";
+    options.images = {"no/such.png"};
+    options.out = "x.bmp";  // refused after the check of the options
+    options.method = method;
+    options.backend = backend;
+    return refusal([&] { run_cam(options, {}, captured.out, engine_maps); });
+  };
+  EXPECT_EQ(refused("gradcam", "reference"),
+            "2 --backend: LibTorch computes gradcam (got --backend reference, expected --method cam)");
+  EXPECT_THAT(refused("gradcam", "engine"), HasSubstr("x.bmp"));
+  EXPECT_THAT(refused("cam", "reference"), HasSubstr("x.bmp"));
+}
+
 TEST(Predict, SummaryCountsTheAnswers) {
   PredictResult result;
   for (int i = 0; i < 2; ++i) result.images.push_back(predicted("r", "rose", 0.9, true));

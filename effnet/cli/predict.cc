@@ -123,7 +123,7 @@ class Predictor {
   CamPaths cams_;
 };
 
-void check(const PredictOptions& o) {
+void check(const PredictOptions& o, const Globals& globals) {
   check_precision(o.precision);
   check_backend_name(o.backend);
   check_no_stdout("--dump-pixels", o.dump_pixels);
@@ -148,6 +148,8 @@ void check(const PredictOptions& o) {
         "file)",
         in_quotes(o.dump_pixels));
   }
+  if (o.logits && !globals.json && !reads_paths(o))
+    throw usage_error("--logits: the text does not have them (got no --json, expected --json or a list on stdin)");
   if (o.raw && !o.resolution.empty())
     throw usage_error(
         "--raw cannot be combined with --resolution, because it uses the image's own size (got both, "
@@ -173,7 +175,7 @@ void declare_options(CLI::App& command, PredictOptions& options) {
   command.add_option("--resolution", options.resolution, kResolutionHelp)->type_name("R");
   command.add_option("--precision", options.precision, kPrecisionHelp);
   command.add_option("--backend", options.backend, kBackendHelp);
-  command.add_flag("--logits", options.logits, "Include all logits");
+  command.add_flag("--logits", options.logits, "Include all logits (JSON only)");
   command.add_option("--cam", options.cam, "Write each image with its class activation map to this folder")
       ->type_name("DIR");
   command.add_flag("--raw", options.raw, "Use the image unchanged: no resize, no crop, no EXIF orientation");
@@ -189,7 +191,7 @@ void declare_options(CLI::App& command, PredictOptions& options) {
 }
 
 PredictResult run_predict(const PredictOptions& o, const Globals& globals, Output& out, const OnImage& each) {
-  check(o);
+  check(o, globals);
   const std::vector<std::string> images = image_paths(o.images);
   if (!o.cam.empty()) check_cam_folder("--cam", o.cam, images);
   ThreadPool pool(thread_count(globals));

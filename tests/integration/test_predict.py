@@ -39,6 +39,12 @@ def test_random_weights_warn_and_repeat(effnet, tiny):
     assert effnet("predict", tiny, CHELSEA, "--quiet").stderr == ""
 
 
+def test_logits_are_in_json_only(effnet, tiny):
+    effnet.check_error(effnet("predict", tiny, CHELSEA, "--logits", "--quiet"), 2)
+    streamed = effnet("predict", tiny, "-", "--logits", "--quiet", input=CHELSEA)
+    assert len(json.loads(streamed.stdout)["logits"]) == 3
+
+
 def test_a_failing_file_does_not_stop_the_others(effnet, tiny, tmp_path):
     broken = tmp_path / "broken.jpg"
     broken.write_bytes(open(ROCKET, "rb").read()[:5000])
