@@ -1,5 +1,7 @@
 #include "effnet/cli/export.h"
 
+#include "effnet/base/file.h"
+#include "effnet/base/text.h"
 #include "effnet/cli/arguments.h"
 #include "effnet/cli/output_files.h"
 #include "effnet/formats/export.h"
@@ -73,6 +75,10 @@ ExportResult run_export(const ExportOptions& options, const Globals& globals, Ou
   }
   check_no_stdout("--safetensors", options.safetensors);
   check_no_stdout("--pth", options.pth);
+  check_extension("--safetensors", options.safetensors, ".safetensors");
+  if (extension_of(options.pth) == ".toml")  // a person has written it; .pth files have several other extensions
+    throw usage_error("--pth: the name of an arch file or a recipe (got {}, expected a name such as weights.pth)",
+                      in_quotes(options.pth));
   check_not_input("--safetensors", options.safetensors, options.model);
   check_not_input("--pth", options.pth, options.model);
   ThreadPool pool(thread_count(globals));
