@@ -202,7 +202,10 @@ PredictResult run_predict(const PredictOptions& o, const Globals& globals, Outpu
     out.say(fmt::format("--min-score auto: an answer with a score below {:.3f} is \"not sure\"", *result.min_score));
   if (reads_paths(o)) {
     PathList paths(STDIN_FILENO, "stdin");
-    while (const std::optional<std::string> path = paths.next()) each(predictor.run(*path), result);
+    while (const std::optional<std::string> path = paths.next()) {
+      if (!o.cam.empty()) check_cam_folder("--cam", o.cam, {*path});  // later paths are not known yet
+      each(predictor.run(*path), result);
+    }
     return result;
   }
   for (const std::string& path : images) {

@@ -113,6 +113,20 @@ def test_cam_writes_the_photograph_with_a_map(effnet, tiny, tmp_path):
     assert [image["cam"] for image in document["images"]] == [str(folder / "chelsea_cam.png"), str(folder / "chelsea_2_cam.png")]
 
 
+def test_maps_replace_no_image_of_a_list(effnet, tiny, tmp_path):
+    """The image would be replaced by the map of the next one."""
+    image = tmp_path / "rocket_cam.png"
+    Image.open(CHELSEA).save(image)
+    whole = image.read_bytes()
+    for paths in ([image, ROCKET], [image]):
+        result = effnet("predict", tiny, "-", "--cam", tmp_path, "--quiet", input="\n".join(map(str, paths)))
+        effnet.check_error(result, 2)
+        assert "--cam: a map could replace an image that is read" in result.stderr and image.read_bytes() == whole
+    assert os.listdir(tmp_path) == ["rocket_cam.png"]
+    result = effnet("predict", tiny, "-", "--cam", tmp_path / "maps", "--quiet", input=str(image))
+    assert result.returncode == 0 and os.listdir(tmp_path / "maps") == ["rocket_cam_cam.png"]
+
+
 def make_dataset(root, classes=3, each=4):
     generator = numpy.random.default_rng(0)
     for index in range(classes):
