@@ -88,9 +88,18 @@ def test_pipes_as_input(effnet, tiny, tmp_path):
     os.mkfifo(tmp_path / "fifo.png")
     result = effnet("predict", tiny, tmp_path / "fifo.png", "--quiet", timeout=30)
     assert result.returncode == 3 and "got a FIFO, expected a file" in result.stderr
-    for command in (["import", tmp_path / "fifo.png", "-o", tmp_path / "x"], ["inspect", tmp_path / "fifo.png"],
+    for command in (["import", tmp_path / "fifo.png", "-o", tmp_path / "x.safetensors"], ["inspect", tmp_path / "fifo.png"],
                     ["report", tmp_path / "fifo.png"]):
         assert effnet(*command, timeout=30).returncode in (2, 3)
+    effnet.json("export", tiny, "--safetensors", tmp_path / "w.safetensors", "--names", "effnet", "--quiet")
+    weights = open(tmp_path / "w.safetensors", "rb").read()
+    os.mkfifo(tmp_path / "fifo.safetensors")
+    for model, data in ((tmp_path / "fifo.safetensors", b""), ("/dev/stdin", weights)):
+        result = subprocess.run([effnet.path, "predict", model, photo, "--quiet"], input=data, stderr=subprocess.PIPE,
+                                env={**os.environ, "EFFNET_HOME": str(effnet.home)}, timeout=60)
+        assert result.returncode == 3 and b"hint: weights are mapped into memory" in result.stderr
+    counted = subprocess.run([effnet.path, "inspect", "/dev/stdin", "--quiet"], input=weights, stdout=subprocess.PIPE, timeout=60)
+    assert counted.returncode == 0 and counted.stdout.startswith(b"tiny at 32 px")
     expected = effnet.json("predict", tiny, photo, "--quiet")["images"][0]["top"]
     with open(photo, "rb") as file:
         piped = subprocess.run([effnet.path, "predict", str(tiny), "/dev/stdin", "--quiet", "--json"], input=file.read(),
