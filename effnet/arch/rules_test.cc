@@ -138,8 +138,7 @@ TEST(ScaledBy, TinynetKeepsStemAndHeadAndRoundsToTheNearest) {
 
 // The rule applied to B0 gives the named networks, which a file of the family defines.
 TEST(ScaledBy, PublishedMultipliersGiveTheNamedTinyNets) {
-  ArchSpec base = scaled_by(b0(), 0, {&rule("tinynet"), {}, {}}).spec;  // only for its scale_width and rounding
-  base.stages = b0().stages;
+  const ArchSpec base = prepared_for(b0(), rule("tinynet"));
   for (const char* name : {"tinynet_a", "tinynet_b", "tinynet_c", "tinynet_d", "tinynet_e"}) {
     const Variant& published = variant(name);
     ArchSpec spec = scaled(base, published.depth, published.width, published.resolution);

@@ -36,15 +36,6 @@ bool scales_resolution(const RuleChoice& choice) {
   return choice.rule->scales_resolution && (!choice.rule->has_dimensions || choice.dimensions.resolution);
 }
 
-// The base with the properties that the rule sets.
-ArchSpec prepared(const ArchSpec& base, const Rule& rule) {
-  ArchSpec spec = base;
-  spec.stem.scale_width = base.stem.scale_width && !rule.keeps_stem_and_head;
-  spec.head.scale_width = base.head.scale_width && !rule.keeps_stem_and_head;
-  spec.depth_rounding = rule.rounding.value_or(base.depth_rounding);
-  return spec;
-}
-
 }  // namespace
 
 std::int64_t round_width(double width, std::int64_t channels) {
@@ -97,6 +88,14 @@ ArchSpec scaled(const ArchSpec& base, double depth, double width, std::int64_t r
   return spec;
 }
 
+ArchSpec prepared_for(const ArchSpec& base, const Rule& rule) {
+  ArchSpec spec = base;
+  spec.stem.scale_width = base.stem.scale_width && !rule.keeps_stem_and_head;
+  spec.head.scale_width = base.head.scale_width && !rule.keeps_stem_and_head;
+  spec.depth_rounding = rule.rounding.value_or(base.depth_rounding);
+  return spec;
+}
+
 Scaling scaled_by(const ArchSpec& base, double phi, const RuleChoice& choice) {
   const Multipliers by = multipliers(base, phi, choice);
   Scaling result{.phi = phi,
@@ -106,7 +105,8 @@ Scaling scaled_by(const ArchSpec& base, double phi, const RuleChoice& choice) {
                  .resolution = base.resolution,
                  .spec = {}};
   if (by.resolution != 1) result.resolution = round_resolution(by.resolution * static_cast<double>(base.resolution));
-  result.spec = scaled(prepared(base, *choice.rule), result.depth, result.width, result.resolution, result.late_depth);
+  result.spec =
+      scaled(prepared_for(base, *choice.rule), result.depth, result.width, result.resolution, result.late_depth);
   return result;
 }
 
@@ -214,8 +214,8 @@ std::optional<Scaling> find_scaling(const ArchSpec& base, double target, const R
       if (better) {
         best = candidate;
         best.at_limit = at_limit;
-        best.spec =
-            scaled(prepared(base, *choice.rule), candidate.depth, candidate.width, resolution, candidate.late_depth);
+        best.spec = scaled(prepared_for(base, *choice.rule), candidate.depth, candidate.width, resolution,
+                           candidate.late_depth);
         best_cost = reached;
         if (near) best_departure = departure;
       }

@@ -30,6 +30,10 @@ EFFNET_API std::int64_t round_resolution(double pixels);
 EFFNET_API ArchSpec scaled(const ArchSpec& base, double depth, double width, std::int64_t resolution,
                            double late_depth = 1);
 
+// The base with what the rule sets: its depth_rounding, and the scale_width of stem and head. scaled() makes the rule's
+// network of it.
+EFFNET_API ArchSpec prepared_for(const ArchSpec& base, const Rule& rule);
+
 struct Scaling {
   std::optional<double> phi;  // empty if the multipliers were given individually
   double depth = 1;           // multipliers, not rounded
@@ -40,7 +44,7 @@ struct Scaling {
   bool at_limit = false;  // found for a target: larger networks of the rule exceed the ranges of an arch file
 };
 
-// Scales by a rule. The rule may set the spec's depth_rounding and the scale_width of stem and head.
+// Scales by a rule.
 EFFNET_API Scaling scaled_by(const ArchSpec& base, double phi, const RuleChoice& choice = {});
 
 // The cost that a target limits: MACs, parameters, bytes or milliseconds. It must not decrease when the network grows.

@@ -128,6 +128,15 @@ ProcessResult run_process(const std::vector<std::string>& words, Keep keep) {
   return result;
 }
 
+void open_closed_streams() {
+  constexpr std::array kModes{O_WRONLY, O_RDONLY, O_WRONLY};  // of 0 and 1 the wrong ones, so that they are errors
+  for (int stream = STDIN_FILENO; stream <= STDERR_FILENO; ++stream) {
+    if (::fcntl(stream, F_GETFD) >= 0) continue;
+    // open() takes the lowest number that is free, which is this one. exec keeps it open, for effnet-train.
+    if (::open("/dev/null", kModes[static_cast<std::size_t>(stream)]) < 0) return;
+  }
+}
+
 std::string command_line() {
   std::string line;
   for (const std::string& word : command_words())

@@ -22,6 +22,11 @@ enum class Keep { errors, output };
 // Error(interrupted) is thrown. If this process is killed (SIGKILL), the child gets SIGTERM too.
 ProcessResult run_process(const std::vector<std::string>& words, Keep keep = Keep::errors);
 
+// Opens /dev/null as each of stdin, stdout and stderr that is closed (`effnet ... 2>&-`). A main function calls it
+// first: otherwise the next file that the process opens gets the number, and messages are written into it. To read from
+// a closed stdin and to write to a closed stdout still fails; what is written to a closed stderr is lost.
+void open_closed_streams();
+
 // The command line of this process, as one would type it in a shell; the program is its file name without the folder.
 // Empty if /proc does not give it.
 std::string command_line();

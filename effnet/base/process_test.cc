@@ -1,6 +1,9 @@
 #include "effnet/base/process.h"
 
+#include <fcntl.h>
 #include <gtest/gtest.h>
+#include <sys/wait.h>
+#include <unistd.h>
 
 #include <chrono>
 #include <cstdlib>
@@ -27,6 +30,36 @@ TEST(Process, KeepsTheLast4KbOfStderr) {
   const ProcessResult result = run_process({"sh", "-c", "head -c 1000000 /dev/zero | tr '\\0' x >&2; echo last >&2"});
   EXPECT_LE(result.errors.size(), 4096U);
   EXPECT_TRUE(result.errors.ends_with("last\n"));
+}
+
+// Whether `works` holds in a child process whose `closed` streams were closed and opened again.
+template <class Works>
+bool with_closed_streams(const std::vector<int>& closed, const Works& works) {
+  const pid_t child = ::fork();
+  if (child == 0) {
+    for (const int stream : closed) ::close(stream);
+    open_closed_streams();
+    ::_exit(works() ? 0 : 1);
+  }
+  int status = 0;
+  ::waitpid(child, &status, 0);
+  return WIFEXITED(status) && WEXITSTATUS(status) == 0;
+}
+
+bool can_read(int stream) {
+  char byte = 0;
+  return ::read(stream, &byte, 1) >= 0;
+}
+
+bool can_write(int stream) { return ::write(stream, "x", 1) == 1; }
+
+TEST(Process, NoFileGetsTheNumberOfAClosedStream) {
+  const auto takes_no_stream = [] { return ::open("/dev/zero", O_RDONLY) > STDERR_FILENO; };
+  EXPECT_TRUE(with_closed_streams({STDERR_FILENO}, [&] { return takes_no_stream() && can_write(STDERR_FILENO); }));
+  EXPECT_TRUE(with_closed_streams({STDOUT_FILENO}, [&] { return takes_no_stream() && !can_write(STDOUT_FILENO); }));
+  EXPECT_TRUE(with_closed_streams({STDIN_FILENO, STDOUT_FILENO, STDERR_FILENO}, [&] {
+    return takes_no_stream() && !can_read(STDIN_FILENO) && !can_write(STDOUT_FILENO) && can_write(STDERR_FILENO);
+  }));
 }
 
 TEST(Cpu, HasCoresAndMemory) {

@@ -159,6 +159,11 @@ BenchResult run_bench(const BenchOptions& o, const Globals& globals, Output& out
   check_precision(o.precision);
   check_seconds(o.seconds);
   plan_without(o.without);
+  if (o.tune && !o.without.empty()) {
+    throw usage_error(
+        "--tune cannot be combined with --without, because it chooses and stores the switches itself (got both, "
+        "expected one of them)");
+  }
   const kernels::Isa isa = kernels::isa_of(o.isa);
   const std::vector<int> threads = thread_counts(globals);
   ThreadPool pool(*std::max_element(threads.begin(), threads.end()));

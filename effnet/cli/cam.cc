@@ -138,6 +138,8 @@ void check(const CamOptions& o) {
     throw usage_error("--method: unknown method (got {}, expected cam or gradcam)", in_quotes(o.method));
   if (!o.layer.empty() && o.method != "gradcam")
     throw usage_error("--layer needs --method gradcam (got --method {}, expected gradcam)", o.method);
+  if (o.backend != CamOptions{}.backend && o.method == "gradcam")
+    throw usage_error("--backend: LibTorch computes gradcam (got --backend {}, expected --method cam)", o.backend);
   if (!(o.alpha >= 0 && o.alpha <= 1)) throw usage_error("--alpha: out of range (got {}, expected 0 to 1)", o.alpha);
   check_no_stdout("-o", o.out);
   for (const std::string& image : o.images) check_not_input("-o", o.out, image);

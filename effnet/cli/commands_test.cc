@@ -10,6 +10,7 @@
 #include "effnet/cli/launch_ranks.h"
 #include "effnet/cli/models.h"
 #include "effnet/cli/paper.h"
+#include "effnet/cli/probe.h"
 #include "effnet/cli/published.h"
 #include "effnet/cli/pull.h"
 #include "effnet/cli/report.h"
@@ -98,22 +99,42 @@ TEST(Import, Refusals) {
   };
   EXPECT_EQ(refused({.file = "a", .out = "-"}),
             "2 -o: this format cannot be written to stdout (got -, expected a file)");
-  EXPECT_EQ(refused({.file = "a", .padding = "valid", .out = "b"}),
+  EXPECT_EQ(refused({.file = "a", .padding = "valid", .out = "b.safetensors"}),
             "2 --padding: unknown padding (got 'valid', expected same or symmetric)");
-  EXPECT_EQ(refused({.file = "a", .weights = "best", .out = "b"}),
+  EXPECT_EQ(refused({.file = "a", .weights = "best", .out = "b.safetensors"}),
             "2 --weights: unknown choice (got 'best', expected model or ema)");
 }
 
 TEST(Export, Options) {
   const auto all = parsed<ExportOptions>({"efficientnet_b0", "--safetensors", "a", "--pth", "b", "--onnx", "c",
-                                          "--names", "timm", "--verify", "--random", "--seed", "5"});
+                                          "--opset", "17", "--names", "timm", "--verify", "--random", "--seed", "5"});
   EXPECT_EQ(all.model, "efficientnet_b0");
   EXPECT_EQ(all.safetensors, "a");
   EXPECT_EQ(all.pth, "b");
   EXPECT_EQ(all.onnx, "c");
+  EXPECT_EQ(all.opset, 17);
   EXPECT_EQ(all.names, "timm");
   EXPECT_TRUE(all.verify && all.load.random);
   EXPECT_EQ(all.load.seed, 5U);
+}
+
+// An arch file and a recipe have the extension .toml, and a person has written them.
+TEST(Outputs, WeightsDoNotReplaceATextFile) {
+  CapturedOutput captured;
+  EXPECT_EQ(refusal([&] { run_import({.file = "a.pth", .out = "net.toml"}, {}, captured.out); }),
+            "2 -o: unknown kind of file (got 'net.toml', expected FILE.safetensors)");
+  ProbeCommandOptions probe;
+  probe.out = "net.toml";
+  EXPECT_EQ(refusal([&] { run_probe(probe, {}, captured.out); }),
+            "2 -o: unknown kind of file (got 'net.toml', expected FILE.safetensors)");
+  ExportOptions options;
+  options.safetensors = "net.toml";
+  EXPECT_EQ(refusal([&] { run_export(options, {}, captured.out); }),
+            "2 --safetensors: unknown kind of file (got 'net.toml', expected FILE.safetensors)");
+  options.safetensors = "";
+  options.pth = "net.toml";
+  EXPECT_EQ(refusal([&] { run_export(options, {}, captured.out); }),
+            "2 --pth: the name of an arch file or a recipe (got 'net.toml', expected a name such as weights.pth)");
 }
 
 TEST(Data, Options) {
@@ -163,6 +184,10 @@ TEST(Paper, Options) {
   EXPECT_EQ(all.seconds, 0.5);
   EXPECT_TRUE(all.no_timing);
   EXPECT_EQ(all.results, std::vector<std::string>{"r"});
+  // One file for each --results: the next word is the item.
+  const auto first = parsed<PaperOptions>({"--results", "r", "fig8", "--results", "s"});
+  EXPECT_EQ(first.item, "fig8");
+  EXPECT_EQ(first.results, (std::vector<std::string>{"r", "s"}));
   CapturedOutput captured;
   const auto refused = [&](const PaperOptions& options, const Globals& globals = {}) {
     return refusal([&] { run_paper(options, globals, captured.out); });

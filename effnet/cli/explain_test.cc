@@ -35,11 +35,55 @@ TEST(Predict, SaysNotSureBelowTheMinimumScore) {
   EXPECT_EQ(to_line(predicted("a.png", "tulip", 0.931, true)), "a.png: tulip 93.1 %\n");
 }
 
+// File names and class names may have any bytes; a terminal would execute some of them.
+TEST(Predict, PathsAndLabelsAreSafeForATerminal) {
+  PredictedImage image = predicted("a\n\x1b.png", "tu\x1blip", 0.5);
+  image.cam = "m\x07.png";
+  EXPECT_EQ(to_text(image), "a \\x1b.png\n   50.00 %  tu\\x1blip (1)\n   10.00 %  other (0)\n  map: m\\x07.png\n");
+  EXPECT_EQ(to_line(image), "a \\x1b.png: tu\\x1blip 50.0 %  map: m\\x07.png\n");
+  PredictResult result;
+  result.images = {image};
+  EXPECT_EQ(summary(result), "1 image: tu\\x1blip 1\n");
+  image.sure = false;
+  EXPECT_EQ(to_line(image), "a \\x1b.png: not sure (best guess: tu\\x1blip 50 %)  map: m\\x07.png\n");
+  EXPECT_EQ(to_text(image), "a \\x1b.png\n  not sure (best guess: tu\\x1blip 50 %)\n  map: m\\x07.png\n");
+}
+
 TEST(Predict, TheResultHasTheThreshold) {
   PredictResult result{.model = "net", .weights = "file", .images = {}};
   EXPECT_EQ(to_json(result).dump(), R"({"model":"net","weights":"file","images":[]})");
   result.min_score = 0.5;
   EXPECT_EQ(to_json(result).dump(), R"({"model":"net","weights":"file","min_score":0.5,"images":[]})");
+}
+
+// An option without effect is refused.
+TEST(Predict, OnlyJsonHasLogits) {
+  const auto run = [](std::vector<std::string> more) {
+    std::vector<std::string> words{"predict", "efficientnet_lite0", "no/such.png", "--random", "--quiet"};
+    words.insert(words.end(), more.begin(), more.end());
+    return run_effnet(words);
+  };
+  EXPECT_EQ(run({"--logits"}).code, 2);
+  EXPECT_EQ(run({"--logits"}).messages,
+            "effnet: error: --logits: the text does not have them (got no --json, expected --json or a list on "
+            "stdin)\n");
+}
+
+TEST(Cam, GradcamHasNoBackend) {
+  CapturedOutput captured;
+  const auto refused = [&](const std::string& method, const std::string& backend) {
+    CamOptions options;
+    options.model = "no_such_model";
+    options.images = {"no/such.png"};
+    options.out = "x.bmp";  // refused after the check of the options
+    options.method = method;
+    options.backend = backend;
+    return refusal([&] { run_cam(options, {}, captured.out, engine_maps); });
+  };
+  EXPECT_EQ(refused("gradcam", "reference"),
+            "2 --backend: LibTorch computes gradcam (got --backend reference, expected --method cam)");
+  EXPECT_THAT(refused("gradcam", "engine"), HasSubstr("x.bmp"));
+  EXPECT_THAT(refused("cam", "reference"), HasSubstr("x.bmp"));
 }
 
 TEST(Predict, SummaryCountsTheAnswers) {

@@ -1,5 +1,7 @@
 #include "effnet/cli/export.h"
 
+#include "effnet/base/file.h"
+#include "effnet/base/text.h"
 #include "effnet/cli/arguments.h"
 #include "effnet/cli/output_files.h"
 #include "effnet/formats/export.h"
@@ -51,6 +53,7 @@ void declare_options(CLI::App& command, ExportOptions& options) {
       ->type_name("FILE");
   add_output(command, "--pth", options.pth, "Write a state dict that torch.load can open")->type_name("FILE");
   command.add_option("--onnx", options.onnx, "Write ONNX (not built yet)")->type_name("FILE");
+  add_number(command, "--opset", options.opset, 1, 1000, "Write this version of ONNX's operators (not built yet)");
   command
       .add_option("--names", options.names,
                   "Use the tensor names of torchvision, timm, lukemelas or effnet; a safetensors file with effnet's "
@@ -62,14 +65,20 @@ void declare_options(CLI::App& command, ExportOptions& options) {
 }
 
 ExportResult run_export(const ExportOptions& options, const Globals& globals, Output& out) {
-  if (!options.onnx.empty())
-    throw environment_error("export --onnx is not built yet (got --onnx, expected --pth or --safetensors)");
+  if (!options.onnx.empty() || options.opset > 0) {
+    const char* const flag = options.onnx.empty() ? "--opset" : "--onnx";
+    throw environment_error("export {0} is not built yet (got {0}, expected --pth or --safetensors)", flag);
+  }
   if (options.safetensors.empty() == options.pth.empty()) {
     throw usage_error("choose one output (got {}, expected either --safetensors FILE or --pth FILE)",
                       options.pth.empty() ? "nothing" : "both");
   }
   check_no_stdout("--safetensors", options.safetensors);
   check_no_stdout("--pth", options.pth);
+  check_extension("--safetensors", options.safetensors, ".safetensors");
+  if (extension_of(options.pth) == ".toml")  // a person has written it; .pth files have several other extensions
+    throw usage_error("--pth: the name of an arch file or a recipe (got {}, expected a name such as weights.pth)",
+                      in_quotes(options.pth));
   check_not_input("--safetensors", options.safetensors, options.model);
   check_not_input("--pth", options.pth, options.model);
   ThreadPool pool(thread_count(globals));

@@ -10,6 +10,7 @@ namespace effnet::cli {
 
 struct ExportOptions {
   std::string model, onnx;
+  int opset = 0;                 // of ONNX; 0: not given
   std::string safetensors, pth;  // the output file; exactly one is set
   std::string names;             // whose tensor names; empty: names_for() in export.cc chooses
   bool verify = false;

@@ -2,9 +2,11 @@
 #include <csignal>
 
 #include "effnet/base/interrupt.h"
+#include "effnet/base/process.h"
 #include "effnet/cli/program.h"
 
 int main(int argc, char** argv) {
+  effnet::open_closed_streams();
   // By default SIGXFSZ kills a process that writes beyond the file size limit. If the signal is ignored, write()
   // returns an error, which effnet reports.
   std::signal(SIGXFSZ, SIG_IGN);

@@ -1,5 +1,6 @@
 #include "effnet/cli/output.h"
 
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <algorithm>
@@ -21,6 +22,11 @@ constexpr std::string_view kWrap = "\033[?7h";
 
 double now_s() { return std::chrono::duration<double>(std::chrono::steady_clock::now().time_since_epoch()).count(); }
 
+bool is_regular_file(std::FILE* stream) {
+  struct stat facts {};
+  return ::fstat(::fileno(stream), &facts) == 0 && S_ISREG(facts.st_mode);
+}
+
 // The lines of an error.
 constexpr std::string_view kError = "effnet: error: ";
 constexpr std::string_view kHint = "hint: ";
@@ -41,9 +47,11 @@ Output::Output(std::FILE* results, std::FILE* messages)
     : results_(results),
       messages_(messages),
       terminal_(::isatty(::fileno(messages)) != 0),
-      results_terminal_(::isatty(::fileno(results)) != 0) {}
+      results_terminal_(::isatty(::fileno(results)) != 0),
+      results_file_(is_regular_file(results)) {}
 
 void Output::print(std::string_view text) {
+  if (!results_file_) clear_status();
   if (std::fwrite(text.data(), 1, text.size(), results_) != text.size() || std::fflush(results_) != 0) {
     throw environment_error("cannot write the result to stdout ({})", std::strerror(errno));
   }
@@ -61,10 +69,9 @@ void Output::redraw(std::string_view text) {
 void Output::print_json_line(const Json& element) { print(dump(element, -1) + "\n"); }
 
 void Output::error(const Error& error) {
-  status("");  // the work that showed it has ended
   // The error and the hint are one line each, even if the system's message or a file name contains line ends.
-  message(fmt::format("{}{}\n", kError, one_line(error.what())));
-  if (!error.hint().empty()) message(fmt::format("{}{}\n", kHint, one_line(error.hint())));
+  write_line(fmt::format("{}{}", kError, one_line(error.what())));
+  if (!error.hint().empty()) write_line(fmt::format("{}{}", kHint, one_line(error.hint())));
 }
 
 std::optional<Error> read_error(std::string_view messages, int exit_code) {
@@ -83,21 +90,33 @@ std::optional<Error> read_error(std::string_view messages, int exit_code) {
 void Output::message(std::string_view text) { std::fwrite(text.data(), 1, text.size(), messages_); }
 
 void Output::warn(std::string_view text) {
-  if (!quiet_) message(fmt::format("effnet: warning: {}\n", one_line(text)));
+  if (!quiet_) write_line(fmt::format("effnet: warning: {}", one_line(text)));
 }
 
 void Output::say(std::string_view line) {
-  if (!quiet_) message(fmt::format("{}\n", printable(line)));
+  if (!quiet_) write_line(printable(line));
 }
 
 void Output::note(std::string_view line) {
-  if (shows_progress()) message(fmt::format("{}\n", printable(line)));
+  if (shows_progress()) write_line(printable(line));
 }
 
 void Output::status(std::string_view line) {
-  if (!shows_progress() || (line.empty() && !status_shown_)) return;
+  if (line.empty()) return clear_status();
+  if (!shows_progress()) return;
   message(fmt::format("{}{}", kClearLine, printable(line)));
-  status_shown_ = !line.empty();
+  status_shown_ = true;
+}
+
+void Output::clear_status() {
+  if (!status_shown_) return;
+  message(kClearLine);
+  status_shown_ = false;
+}
+
+void Output::write_line(std::string_view text) {
+  clear_status();
+  message(fmt::format("{}\n", text));
 }
 
 Progress::Progress(Output& out, std::string_view what, std::int64_t total)

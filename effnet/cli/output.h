@@ -23,7 +23,8 @@ class Output {
   void set_quiet(bool quiet) { quiet_ = quiet; }
   bool quiet() const { return quiet_; }
 
-  // Write results. A failed write (closed pipe, full disk) throws Error(environment).
+  // Write results. A failed write (closed pipe, full disk) throws Error(environment). A status line is cleared first,
+  // because a terminal may show both; not if results go to a regular file, where it would only flicker.
   void print(std::string_view text);
   void print_json(const Json& document);
   // Prints a text of several lines in place of the one that the last call printed. Prints nothing if results do not go
@@ -31,9 +32,8 @@ class Output {
   void redraw(std::string_view text);
   void print_json_line(const Json& element);
 
-  // Write messages. Failed writes are ignored.
+  // Write messages, each on a line of its own: a status line is cleared first. Failed writes are ignored.
   void error(const Error& error);
-  void message(std::string_view text);  // writes the text unchanged; allocates no memory
   // These two write nothing with --quiet.
   void warn(std::string_view message);
   void say(std::string_view line);
@@ -41,13 +41,17 @@ class Output {
   void note(std::string_view line);
   void status(std::string_view line);  // replaces the previous status line; empty: clears it
 
+  void message(std::string_view text);  // writes the text unchanged; allocates no memory
+
  private:
   bool shows_progress() const { return terminal_ && !quiet_; }
+  void clear_status();
+  void write_line(std::string_view text);  // a message
 
   std::FILE* results_;
   std::FILE* messages_;
   bool terminal_, quiet_ = false, status_shown_ = false;
-  bool results_terminal_;
+  bool results_terminal_, results_file_;
   std::int64_t drawn_lines_ = 0;  // by redraw()
 };
 

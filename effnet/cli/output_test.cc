@@ -119,6 +119,38 @@ TEST(Output, ShowsProgressOnATerminal) {
   EXPECT_EQ(results.text(), "");
 }
 
+// A terminal shows both streams, and a status line has no line end.
+TEST(Output, ClearsTheStatusLineBeforeAnyOtherLine) {
+  Terminal terminal;
+  Output out(terminal.file, terminal.file);
+  const auto seen_after = [&](const auto& write) {
+    out.status("half");
+    terminal.seen();
+    write();
+    return terminal.seen();
+  };
+  EXPECT_EQ(seen_after([&] { out.print("result\n"); }), "\r\033[Kresult\r\n");
+  EXPECT_EQ(seen_after([&] { out.print_json_line({{"a", 1}}); }), "\r\033[K{\"a\":1}\r\n");
+  EXPECT_EQ(seen_after([&] { out.warn("odd"); }), "\r\033[Keffnet: warning: odd\r\n");
+  EXPECT_EQ(seen_after([&] { out.say("said"); }), "\r\033[Ksaid\r\n");
+  EXPECT_EQ(seen_after([&] { out.note("packing"); }), "\r\033[Kpacking\r\n");
+  out.say("again");  // nothing is left to clear
+  EXPECT_EQ(terminal.seen(), "again\r\n");
+}
+
+TEST(Output, ResultsInAFileLeaveTheStatusLine) {
+  Terminal terminal;
+  std::FILE* file = std::tmpfile();
+  ASSERT_NE(file, nullptr);
+  Output out(file, terminal.file);
+  out.status("half");
+  out.print("result\n");
+  EXPECT_EQ(terminal.seen(), "\r\033[Khalf");
+  out.status("");
+  EXPECT_EQ(terminal.seen(), "\r\033[K");
+  std::fclose(file);
+}
+
 TEST(Output, AnErrorOfAnotherProcessCanBeRead) {
   CapturedOutput captured;
   captured.out.warn("before");

@@ -115,9 +115,7 @@ std::string command_of(const PaperOptions& options) {
 paper::Context context_of(const PaperOptions& options, const Globals& globals, Output& out) {
   paper::Context context;
   context.results = paper::embedded_results();
-  for (const std::string& file : options.results) {
-    std::ranges::move(paper::parse_scaling(read_text(file), file), std::back_inserter(context.results.scaling));
-  }
+  for (const std::string& file : options.results) paper::add_scaling(context.results, read_text(file), file);
   context.timing = !options.no_timing;
   // The paper used one core; --threads overrides this.
   context.threads = globals.threads.empty() ? 1 : globals.threads.front();
@@ -139,7 +137,8 @@ void declare_options(CLI::App& command, PaperOptions& options) {
   command
       .add_option("--results", options.results,
                   "Also show the accuracies of this file, which has the format of docs/results/scaling.toml")
-      ->type_name("FILE.toml");
+      ->type_name("FILE.toml")
+      ->allow_extra_args(false);
   command.add_flag("--no-timing", options.no_timing, "table4, all: do not measure latencies");
   command.add_option("--seconds", options.seconds, "table4, all: measure each network of Table 4 for S seconds [2]")
       ->type_name("S");

@@ -123,7 +123,7 @@ class Predictor {
   CamPaths cams_;
 };
 
-void check(const PredictOptions& o) {
+void check(const PredictOptions& o, const Globals& globals) {
   check_precision(o.precision);
   check_backend_name(o.backend);
   check_no_stdout("--dump-pixels", o.dump_pixels);
@@ -148,6 +148,8 @@ void check(const PredictOptions& o) {
         "file)",
         in_quotes(o.dump_pixels));
   }
+  if (o.logits && !globals.json && !reads_paths(o))
+    throw usage_error("--logits: the text does not have them (got no --json, expected --json or a list on stdin)");
   if (o.raw && !o.resolution.empty())
     throw usage_error(
         "--raw cannot be combined with --resolution, because it uses the image's own size (got both, "
@@ -173,7 +175,7 @@ void declare_options(CLI::App& command, PredictOptions& options) {
   command.add_option("--resolution", options.resolution, kResolutionHelp)->type_name("R");
   command.add_option("--precision", options.precision, kPrecisionHelp);
   command.add_option("--backend", options.backend, kBackendHelp);
-  command.add_flag("--logits", options.logits, "Include all logits");
+  command.add_flag("--logits", options.logits, "Include all logits (JSON only)");
   command.add_option("--cam", options.cam, "Write each image with its class activation map to this folder")
       ->type_name("DIR");
   command.add_flag("--raw", options.raw, "Use the image unchanged: no resize, no crop, no EXIF orientation");
@@ -189,7 +191,7 @@ void declare_options(CLI::App& command, PredictOptions& options) {
 }
 
 PredictResult run_predict(const PredictOptions& o, const Globals& globals, Output& out, const OnImage& each) {
-  check(o);
+  check(o, globals);
   const std::vector<std::string> images = image_paths(o.images);
   if (!o.cam.empty()) check_cam_folder("--cam", o.cam, images);
   ThreadPool pool(thread_count(globals));
@@ -200,7 +202,10 @@ PredictResult run_predict(const PredictOptions& o, const Globals& globals, Outpu
     out.say(fmt::format("--min-score auto: an answer with a score below {:.3f} is \"not sure\"", *result.min_score));
   if (reads_paths(o)) {
     PathList paths(STDIN_FILENO, "stdin");
-    while (const std::optional<std::string> path = paths.next()) each(predictor.run(*path), result);
+    while (const std::optional<std::string> path = paths.next()) {
+      if (!o.cam.empty()) check_cam_folder("--cam", o.cam, {*path});  // later paths are not known yet
+      each(predictor.run(*path), result);
+    }
     return result;
   }
   for (const std::string& path : images) {
@@ -245,12 +250,12 @@ std::string not_sure(const model::Prediction& best) {
 }  // namespace
 
 std::string to_text(const PredictedImage& predicted) {
-  std::string text = predicted.path + "\n";
+  std::string text = one_line(predicted.path) + "\n";
   const bool sure = predicted.sure.value_or(true);
-  if (!sure) text += fmt::format("  {}\n", not_sure(predicted.answer.top.front()));
+  if (!sure) text += fmt::format("  {}\n", one_line(not_sure(predicted.answer.top.front())));
   for (const model::Prediction& one : predicted.answer.top)
-    if (sure) text += fmt::format("  {:6.2f} %  {} ({})\n", 100 * one.score, one.label, one.index);
-  if (!predicted.cam.empty()) text += fmt::format("  map: {}\n", predicted.cam);
+    if (sure) text += fmt::format("  {:6.2f} %  {} ({})\n", 100 * one.score, one_line(one.label), one.index);
+  if (!predicted.cam.empty()) text += fmt::format("  map: {}\n", one_line(predicted.cam));
   return text;
 }
 
@@ -259,7 +264,7 @@ std::string to_line(const PredictedImage& predicted) {
   const std::string answer =
       predicted.sure.value_or(true) ? fmt::format("{} {:.1f} %", best.label, 100 * best.score) : not_sure(best);
   const std::string map = predicted.cam.empty() ? "" : fmt::format("  map: {}", predicted.cam);
-  return fmt::format("{}: {}{}\n", predicted.path, answer, map);
+  return one_line(fmt::format("{}: {}{}", predicted.path, answer, map)) + "\n";
 }
 
 std::string summary(const PredictResult& result) {
@@ -284,7 +289,7 @@ std::string summary(const PredictResult& result) {
     parts.push_back(count_of(static_cast<std::int64_t>(sorted.size() - kShown), "more class"));
   if (not_sure > 0) parts.push_back(fmt::format("not sure {}", not_sure));
   if (failed > 0) parts.push_back(fmt::format("unreadable {}", failed));
-  return fmt::format("{}: {}\n", count_of(std::ssize(result.images), "image"), fmt::join(parts, ", "));
+  return one_line(fmt::format("{}: {}", count_of(std::ssize(result.images), "image"), fmt::join(parts, ", "))) + "\n";
 }
 
 Body declare_predict(CLI::App& command, const Globals& globals) {
@@ -313,10 +318,7 @@ Body declare_predict(CLI::App& command, const Globals& globals) {
     };
     const PredictResult result = run_predict(*o, globals, out, show_one);
     if (globals.json && !stream) out.print_json(to_json(result));
-    if (!globals.json && !stream && result.total > kManyImages) {
-      progress.reset();
-      out.print(summary(result));
-    }
+    if (!globals.json && !stream && result.total > kManyImages) out.print(summary(result));
     return failed ? static_cast<int>(ErrorCode::input) : 0;
   };
 }

@@ -6,6 +6,7 @@
 #include <algorithm>
 #include <cstdlib>
 #include <exception>
+#include <filesystem>
 #include <new>
 #include <sstream>
 
@@ -218,6 +219,9 @@ int run_program(int argc, char** argv, const Program& program, Output& out) {
   } catch (const Error& error) {
     out.error(error);
     return static_cast<int>(error.code());
+  } catch (const std::filesystem::filesystem_error& error) {  // of a name that is too long, a folder without permission
+    out.error(input_error("{}: cannot read ({})", error.path1().string(), error.code().message()));
+    return static_cast<int>(ErrorCode::input);
   } catch (const std::bad_alloc&) {
     out.message(kOutOfMemory);
     return static_cast<int>(ErrorCode::environment);

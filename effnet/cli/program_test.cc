@@ -1,8 +1,10 @@
 #include "effnet/cli/program.h"
 
 #include <cstdlib>
+#include <filesystem>
 
 #include "effnet/base/cpu.h"
+#include "effnet/base/file.h"
 #include "effnet/cli/cli_testing.h"
 #include "effnet/cli/version.h"
 
@@ -204,7 +206,24 @@ TEST(Program, TheHelpOfEachCommandHasTheExitCodes) {
 TEST(Program, ExitCodeIsTheErrorCode) {
   EXPECT_EQ(run_effnet({"inspect", "no_such_network"}).code, 3);
   EXPECT_EQ(run_effnet({"export", "efficientnet_b0", "--onnx", "x.onnx"}).code, 4);
+  EXPECT_EQ(run_effnet({"export", "efficientnet_b0", "--onnx", "x.onnx", "--opset", "17"}).messages,
+            "effnet: error: export --onnx is not built yet (got --onnx, expected --pth or --safetensors)\n");
+  EXPECT_EQ(run_effnet({"export", "efficientnet_b0", "--pth", "x.pth", "--opset", "17"}).code, 4);
+  EXPECT_EQ(run_effnet({"export", "efficientnet_b0", "--onnx", "x.onnx", "--opset", "many"}).code, 2);
   EXPECT_EQ(run_effnet({"export", "efficientnet_b0"}).code, 2);
+}
+
+TEST(Program, APathThatTheSystemRefusesIsWrongInput) {
+  const std::string long_name(300, 'a');
+  EXPECT_EQ(run_effnet({"report", long_name}).code, 3);
+  EXPECT_EQ(run_effnet({"report", long_name}).messages,
+            fmt::format("effnet: error: {}/config.toml: cannot read (File name too long)\n", long_name));
+  EXPECT_EQ(run_effnet({"report", "run", "--data", long_name}).messages,
+            fmt::format("effnet: error: {}: cannot read (File name too long)\n", long_name));
+  const TemporaryFolder folder(std::filesystem::temp_directory_path());
+  const std::string loop = (folder.path() / "loop").string();
+  std::filesystem::create_symlink("loop", loop);
+  EXPECT_EQ(run_effnet({"report", loop}).code, 3);
 }
 
 TEST(Program, FailedWriteOfTheResultExits4) {

@@ -38,14 +38,18 @@ const std::string& target_text(const ScaleOptions& options, std::size_t cost) {
   EFFNET_CHECK(cost < std::size(texts));
   return *texts[cost];
 }
-std::string target_flag(const graph::CountedCost& cost) { return fmt::format("--target-{}", cost.name); }
 
 arch::Scaling scale_by_hand(const ScaleOptions& options, const arch::ArchSpec& base) {
-  if (options.rule.rule != RuleOptions{}.rule) {
+  const RuleOptions defaults;
+  std::vector<std::string_view> of_rules;
+  if (options.rule.rule != defaults.rule) of_rules.emplace_back("--rule");
+  if (options.rule.coefficients != defaults.coefficients) of_rules.emplace_back("--alpha/--beta/--gamma");
+  if (options.rule.dims != defaults.dims) of_rules.emplace_back("--dims");
+  if (!of_rules.empty()) {
     throw usage_error(
-        "--rule: the multipliers are given (got --rule {} and --depth/--width/--resolution, expected one "
-        "of both)",
-        options.rule.rule);
+        "{}: only for a rule, but the multipliers are given (got --depth/--width/--resolution too, expected one of "
+        "both)",
+        fmt::join(of_rules, " and "));
   }
   arch::Scaling by_hand;
   by_hand.depth = options.depth.value_or(1);
@@ -81,7 +85,7 @@ Scaled scale(const ScaleOptions& options, const arch::ArchSpec& base, const arch
     return {.scaling = graph::scale_to_cost(base, target, rule, macs), .target_cost = macs.name, .target = target};
   }
   if (!options.target_latency.empty()) {
-    const double target = parse_cost("--target-latency-ms", options.target_latency, graph::kLatencyCost);
+    const double target = parse_cost(target_flag(graph::kLatencyCost), options.target_latency, graph::kLatencyCost);
     model::TimedScaling timed =
         model::scale_to_latency(base, target, rule, threads, [&out](std::string_view text) { out.note(text); });
     const double again_ms = model::time_network(timed.scaling.spec, threads, kSecondsAgain).median();
@@ -97,7 +101,7 @@ Scaled scale(const ScaleOptions& options, const arch::ArchSpec& base, const arch
     const graph::CountedCost& cost = graph::counted_costs()[i];
     const std::string& text = target_text(options, i);
     if (text.empty()) continue;
-    const double target = parse_cost(target_flag(cost), text, cost.name);
+    const double target = parse_cost(target_flag(cost.name), text, cost.name);
     return {.scaling = graph::scale_to_cost(base, target, rule, cost), .target_cost = cost.name, .target = target};
   }
   return {.scaling = scale_by_hand(options, base)};
@@ -168,9 +172,9 @@ std::vector<std::string> given_ways(const ScaleOptions& options) {
   if (options.factor) ways.emplace_back("--factor");
   if (options.depth || options.width || !options.resolution.empty()) ways.emplace_back("--depth/--width/--resolution");
   for (std::size_t i = 0; i < graph::counted_costs().size(); ++i) {
-    if (!target_text(options, i).empty()) ways.push_back(target_flag(graph::counted_costs()[i]));
+    if (!target_text(options, i).empty()) ways.push_back(target_flag(graph::counted_costs()[i].name));
   }
-  if (!options.target_latency.empty()) ways.emplace_back("--target-latency-ms");
+  if (!options.target_latency.empty()) ways.push_back(target_flag(graph::kLatencyCost));
   return ways;
 }
 

@@ -58,6 +58,11 @@ void check_options(const ScaleOptions& options) {
 FamilyResult run_family(const ScaleOptions& options) {
   check_options(options);
   check_coefficients(options.rule.coefficients);
+  if (!(options.rule.coefficients.constraint() > 1)) {
+    throw usage_error(
+        "--family: no phi gives the published scalings, because these coefficients scale nothing (got "
+        "alpha*beta^2*gamma^2 = 1, expected --alpha, --beta or --gamma above 1)");
+  }
   const arch::Variant& base = named_base(options.base);
   FamilyResult result{options.rule.coefficients, {}};
   for (const arch::Variant& variant : arch::family()) {

@@ -131,8 +131,8 @@ std::string to_text(const FrontierResult& result) {
   if (const std::vector<std::string> rules = rules_needed(result); !rules.empty()) {
     text += fmt::format(
         "\nthe networks of {} need the rule, because depth, width and px alone make others: effnet scale BASE --rule "
-        "RULE --target-{} BUDGET\n",
-        fmt::join(rules, ", "), result.cost);
+        "RULE {} BUDGET\n",
+        fmt::join(rules, ", "), target_flag(result.cost));
   }
   if (!result.out.empty()) text += fmt::format("\nwritten to {}\n", result.out);
   return text;

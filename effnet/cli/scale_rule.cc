@@ -7,6 +7,7 @@
 #include "effnet/base/names.h"
 #include "effnet/base/text.h"
 #include "effnet/cli/arguments.h"
+#include "effnet/graph/counted_costs.h"
 #include "effnet/kernels/isa.h"
 
 namespace effnet::cli {
@@ -157,6 +158,10 @@ void check_factor(double factor) {
   if (!(factor > 0 && factor <= kMaxFactor)) {
     throw usage_error("--factor: out of range (got {}, expected a number above 0 and at most {})", factor, kMaxFactor);
   }
+}
+
+std::string target_flag(std::string_view cost) {
+  return fmt::format("--target-{}{}", cost, cost == graph::kLatencyCost ? "-ms" : "");
 }
 
 Json measured_json(int threads) {

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <string>
+#include <string_view>
 #include <vector>
 
 #include "effnet/arch/scaling.h"
@@ -35,7 +36,8 @@ MultiplierTexts multiplier_texts(const arch::ArchSpec& base, const arch::Scaling
 // not if the rule also changes the rounding, or the depth of the later stages.
 bool multipliers_suffice(const arch::ArchSpec& base, const arch::Scaling& scaling);
 
-void check_factor(double factor);  // of --factor
-Json measured_json(int threads);   // how a latency was measured: threads, batch, instruction set
+void check_factor(double factor);                // of --factor
+std::string target_flag(std::string_view cost);  // the target option of `scale` for a cost, such as --target-macs
+Json measured_json(int threads);                 // how a latency was measured: threads, batch, instruction set
 
 }  // namespace effnet::cli

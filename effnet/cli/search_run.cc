@@ -83,7 +83,6 @@ std::optional<Error> run_worker_processes(const SearchRunOptions& o, const NasSe
     const search::TrialCounts counts = study.counts();
     if (ended) {
       ended->update([&](const search::Trial& trial) {
-        out.status("");
         report_end(search, study, trial, counts.done + counts.failed, o.workers, out);
       });
     }
@@ -92,6 +91,14 @@ std::optional<Error> run_worker_processes(const SearchRunOptions& o, const NasSe
   });
   out.status("");
   return failed;
+}
+
+// Shows the study. Returns the exit code, or throws if all of its trials have failed.
+int show_ended(const std::string& study, const Globals& globals, Output& out) {
+  show_report(search_report({.study = study}), globals, out);
+  Study shown(study, search::kNasStudy, {}, search::Access::read);
+  check_any_done(shown);
+  return 0;
 }
 
 }  // namespace
@@ -119,10 +126,7 @@ Body declare_search_run(CLI::App& command, const Globals& globals, const SearchP
     NasSearch search = asked_search(o->settings, stored);
     search::EvaluatorPlace place{
         .folder = {}, .device = device_of(o->worker.device, search.evaluator.name), .threads = thread_count(globals)};
-    if (stored && is_complete(o->worker.study, search)) {
-      show_report(search_report({.study = o->worker.study}), globals, out);
-      return 0;
-    }
+    if (stored && is_complete(o->worker.study, search)) return show_ended(o->worker.study, globals, out);
     std::unique_ptr<search::Evaluator> evaluator;
     if (!stored) evaluator = make_study(*o, search, program, place, out);
     Study study(o->worker.study, search::kNasStudy);
@@ -140,9 +144,7 @@ Body declare_search_run(CLI::App& command, const Globals& globals, const SearchP
       }
     }
     check_ended(failed, search::result_of(search, stored_trials(study, search)).complete, out);
-    show_report(search_report({.study = o->worker.study}), globals, out);
-    check_any_done(study);
-    return 0;
+    return show_ended(o->worker.study, globals, out);
   };
 }
 

@@ -143,6 +143,30 @@ TEST_F(SearchCommand, TheEvaluatorIsMadeOnce) {
   EXPECT_EQ(folders.size(), 2U) << "a continued study uses the folder that it was made with";
 }
 
+// An evaluator that no network can be evaluated with.
+class FailsAlways final : public search::Evaluator {
+ public:
+  search::Quality evaluate(const arch::ArchSpec&, const search::Point&, const search::Trial&) override {
+    throw search::CandidateError("diverged");
+  }
+};
+
+TEST_F(SearchCommand, ASearchWithoutASuccessIsAnErrorEachTime) {
+  const SearchProgram program{
+      .make_evaluator = [](const search::Space&, const search::EvaluatorSettings&,
+                           const search::EvaluatorPlace&) -> std::unique_ptr<search::Evaluator> {
+        return std::make_unique<FailsAlways>();
+      }};
+  const auto refused = [&](const std::vector<std::string>& words) {
+    return refusal([&] { run_search(program, words); });
+  };
+  const std::string first = refused({study(), "--evaluator", "toy", "--space", space(), "--trials", "5"});
+  EXPECT_EQ(first.substr(0, 2), "3 ");
+  EXPECT_NE(first.find(": no trial has succeeded (got 5 failed"), std::string::npos) << first;
+  EXPECT_EQ(refused({study()}), first) << "the search has ended, and is only shown";
+  EXPECT_EQ(run_effnet({"search", "show", study()}).code, 0);
+}
+
 // The toy with images of seven classes; the small space has three.
 class ToyWithImages final : public search::Evaluator {
  public:
@@ -325,7 +349,7 @@ TEST_F(SearchCommand, SaysWhenAllNetworksOfTheSpaceAreEvaluated) {
   EXPECT_NE(more.messages.find("--trials 400: the other study has only 12 networks"), std::string::npos)
       << more.messages;
   const RunResult few =
-      run_effnet({"search", "run", in_folder("few.study"), "--evaluator", "toy", "--space", space(), "--trials", "2"});
+      run_effnet({"search", "run", in_folder("few.study"), "--evaluator", "toy", "--space", space(), "--trials", "5"});
   EXPECT_EQ(few.results.find("more trials find no other"), std::string::npos) << few.results;
   EXPECT_NE(few.results.find(" of 12 evaluated\n"), std::string::npos) << few.results;
 }

@@ -25,7 +25,6 @@ bool is_training(const NasSearch& search) { return !search::evaluator_facts(sear
 void report_end(const NasSearch& search, search::Study& study, const Trial& trial, std::int64_t ended, int workers,
                 Output& out) {
   if (trial.state != search::TrialState::done) {
-    out.status("");
     out.warn(fmt::format("trial {} failed: {} ({})", trial.id, trial.details, trial.what.candidate));
   } else if (is_training(search)) {
     const search::TrialNumbers numbers = search::numbers_of(trial);

@@ -201,7 +201,7 @@ Body declare_finetune(CLI::App& command, const Globals& globals) {
     if (globals.json) {
       out.print_json(json_of(result));
     } else {
-      out.print(text_of(result, *o));
+      out.print(printable(text_of(result, *o)));  // paths and classes may have control characters
     }
     return 0;
   };

@@ -9,6 +9,7 @@
 
 #include "effnet/base/interrupt.h"
 #include "effnet/base/openmp.h"
+#include "effnet/base/process.h"
 #include "effnet/cli_train/commands.h"
 
 namespace effnet::cli {
@@ -30,6 +31,7 @@ void quiet_libraries() {
 
 int main(int argc, char** argv) {
   using namespace effnet;
+  open_closed_streams();
   const bool facts = cli::has_word(argc, argv, "--version") && cli::has_word(argc, argv, "--json");
   if (!facts) restart_with_passive_openmp(argv);
   // By default SIGXFSZ (file size limit) and SIGPIPE (closed pipe) kill the process. If they are ignored, write()

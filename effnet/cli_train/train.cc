@@ -89,7 +89,7 @@ void print_summary(const train::Summary& summary, bool averaged, const fs::path&
                       summary.world_size > 1 ? fmt::format(", {} processes", summary.world_size) : "");
   text += fmt::format("{}: model.safetensors, metrics.csv, report.html; try: effnet predict {} IMAGE\n", run.string(),
                       path_in_shell((run / "model.safetensors").string()));
-  out.print(text);
+  out.print(printable(text));  // a path may have control characters
 }
 
 }  // namespace

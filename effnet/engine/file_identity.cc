@@ -21,7 +21,8 @@ struct stat status_of(const fs::path& path) {
     throw input_error("{}: cannot read ({})", path.string(), std::strerror(errno));
   }
   if (!S_ISREG(status.st_mode)) {
-    throw input_error("{}: cannot read (got {}, expected a file)", path.string(), kind_of_file(status.st_mode));
+    throw input_error("{}: cannot read (got {}, expected a file)", path.string(), kind_of_file(status.st_mode))
+        .with_hint("weights are mapped into memory, which needs a regular file: write them to one first");
   }
   return status;
 }

@@ -3,6 +3,7 @@
 #include <fcntl.h>
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include <set>
@@ -58,6 +59,23 @@ TEST(FileIdentity, ChangesWithTheFile) {
   changed("truncated");
   fs::copy_file(path, folder.path() / "copy");
   EXPECT_FALSE(seen.contains(identity_of(folder.path() / "copy")));
+}
+
+TEST(FileIdentity, APipeHasNone) {
+  const TemporaryFolder folder;
+  const fs::path path = folder.path() / "weights";
+  ASSERT_EQ(::mkfifo(path.c_str(), 0600), 0);
+  for (const fs::path& one : {path, fs::path("/dev/null")}) {
+    try {
+      identity_of(one);
+      FAIL();
+    } catch (const Error& error) {
+      EXPECT_EQ(error.code(), ErrorCode::input);
+      EXPECT_EQ(error.what(), fmt::format("{}: cannot read (got {}, expected a file)", one.string(),
+                                          one == path ? "a FIFO" : "a device"));
+      EXPECT_EQ(error.hint(), "weights are mapped into memory, which needs a regular file: write them to one first");
+    }
+  }
 }
 
 // The file is changed while it is read. The old contents must not get the identity of the new contents.

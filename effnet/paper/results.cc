@@ -48,11 +48,19 @@ void check_date(const TomlTable& row, const std::string& date) {
   if (!is_date(date)) throw row.error("date", "wrong value (expected YYYY-MM-DD)");
 }
 
+// The network of a row whose base is a named network.
+arch::ArchSpec network_of(const MeasuredScaling& one) {
+  const arch::ArchSpec& base = arch::variant(one.base).spec;
+  if (one.depth == 1 && one.width == 1 && one.late_depth == 1 && one.resolution == base.resolution) return base;
+  const arch::ArchSpec start = one.rule == kBaseRule ? base : arch::prepared_for(base, arch::rule(one.rule));
+  return arch::scaled(start, one.depth, one.width, one.resolution, one.late_depth);
+}
+
 // Computes the network of a row whose base is a named network, and compares the counts.
 void check_counts(const TomlTable& row, MeasuredScaling& one, std::int64_t classes) {
   if (arch::find_variant(one.base) == nullptr) return;
   try {
-    one.spec = spec_of({one.base.c_str(), one.depth, one.width, one.resolution});
+    one.spec = network_of(one);
   } catch (const Error& error) {
     throw row.error("base", fmt::format("the scaled network does not exist ({})", error.what()));
   }
@@ -83,7 +91,7 @@ std::vector<std::string> named_networks() {
 
 bool same_network(const MeasuredScaling& a, const MeasuredScaling& b) {
   return a.base == b.base && a.dataset == b.dataset && a.rule == b.rule && a.depth == b.depth && a.width == b.width &&
-         a.resolution == b.resolution;
+         a.late_depth == b.late_depth && a.resolution == b.resolution;
 }
 
 }  // namespace
@@ -111,13 +119,13 @@ std::vector<MeasuredTransfer> parse_transfer(std::string_view text, std::string_
   return results;
 }
 
-std::vector<MeasuredScaling> parse_scaling(std::string_view text, std::string_view source) {
+void add_scaling(Results& results, std::string_view text, std::string_view source) {
   const TomlTable file = TomlTable::parse(text, source);
   std::vector<std::string> rules = names_of(arch::rules());
   rules.emplace_back(kBaseRule);
   std::vector<std::string> bases = named_networks();
   std::ranges::move(file.texts("bases"), std::back_inserter(bases));
-  std::vector<MeasuredScaling> results;
+  const auto before = std::ssize(results.scaling);
   for (const TomlTable& row : file.tables("measured")) {
     if (row.has("bases")) {  // TOML gives every key below [[measured]] to that table
       throw row.error("bases", "in the table of a run (got it below [[measured]], expected it above the first table)")
@@ -131,6 +139,7 @@ std::vector<MeasuredScaling> parse_scaling(std::string_view text, std::string_vi
                         .note = row.text("note", ""),
                         .depth = row.number("depth", {}, 0.01, 100),
                         .width = row.number("width", {}, 0.01, 100),
+                        .late_depth = row.number("late_depth", 1, 1, 100),
                         .resolution = row.integer("resolution", {}, 1, kMaxPixels),
                         .params = row.integer("params", {}, 1, kMaxCount),
                         .macs = row.integer("macs", {}, 1, kMaxCount),
@@ -145,14 +154,25 @@ std::vector<MeasuredScaling> parse_scaling(std::string_view text, std::string_vi
                 fmt::format("for a network of your own, write bases = [{}] before the first table of the file",
                             toml_value(one.base)));
     check_counts(row, one, classes);
-    for (const MeasuredScaling& other : results) {
-      if (same_network(one, other) && one.seed == other.seed)
-        throw row.error("base", fmt::format("a second row for the same run (seed {})", one.seed));
+    const auto same = std::ranges::find_if(results.scaling, [&](const MeasuredScaling& other) {
+      return same_network(one, other) && one.seed == other.seed;
+    });
+    if (same != results.scaling.end()) {
+      throw row.error("base", fmt::format("a second row for the same run (seed {})", one.seed))
+          .with_hint(
+              same - results.scaling.begin() >= before
+                  ? ""
+                  : "effnet itself or another file has this run: leave the row out, or give its dataset another name");
     }
-    results.push_back(std::move(one));
+    results.scaling.push_back(std::move(one));
   }
   file.finish();
-  return results;
+}
+
+std::vector<MeasuredScaling> parse_scaling(std::string_view text, std::string_view source) {
+  Results results;
+  add_scaling(results, text, source);
+  return std::move(results.scaling);
 }
 
 Results embedded_results() {

@@ -23,7 +23,7 @@ struct MeasuredTransfer {
 // One training run of a scaled network.
 struct MeasuredScaling {
   std::string base, dataset, rule, date, page, note;
-  double depth = 1, width = 1;  // multipliers of the base
+  double depth = 1, width = 1, late_depth = 1;  // multipliers of the base
   std::int64_t resolution = 0, params = 0, macs = 0, seed = 0;
   double top1_percent = 0;
   std::optional<arch::ArchSpec> spec;  // if the base is a named network
@@ -39,6 +39,8 @@ struct Results {
 // second row for the same run.
 std::vector<MeasuredTransfer> parse_transfer(std::string_view text, std::string_view source);
 std::vector<MeasuredScaling> parse_scaling(std::string_view text, std::string_view source);
+// Adds the runs of a further file. Also throws for a second row for a run that `results` has.
+void add_scaling(Results& results, std::string_view text, std::string_view source);
 
 // The results built into the binary.
 Results embedded_results();

@@ -3,6 +3,7 @@
 #include <gtest/gtest.h>
 
 #include "effnet/arch/family.h"
+#include "effnet/arch/scaling.h"
 #include "effnet/base/file.h"
 #include "effnet/base/lines.h"
 #include "effnet/paper/counts.h"
@@ -154,8 +155,64 @@ TEST(Results, AnUnknownRuleIsRefusedWithTheKnownOnes) {
             "3 t.toml:4:8: measured[0].rule: unknown name (got 'widht', expected compound, uniform, fast, width, "
             "depth, resolution, "
             "capped, tinynet or base)");
-  EXPECT_EQ(refused("\"tinynet\""), "");
+  EXPECT_EQ(refused("\"uniform\""), "");
   EXPECT_EQ(refused("\"base\""), "");
+}
+
+// A row of a scaled B0 with the counts of `spec`. `more`: further lines.
+std::string row_of(std::string_view rule, double depth, double width, const arch::ArchSpec& spec,
+                   const std::string& more = {}) {
+  const graph::Costs costs = costs_of(spec, 10);
+  return fmt::format(
+      "[[measured]]\nbase = \"efficientnet_b0\"\ndataset = \"CIFAR-10\"\nrule = \"{}\"\ndepth = {}\nwidth = {}\n"
+      "resolution = {}\nclasses = 10\nparams = {}\nmacs = {}\ntop1 = 90.5\ndate = \"2026-12-24\"\npage = \"x\"\n{}",
+      rule, depth, width, spec.resolution, costs.params, costs.macs, more);
+}
+
+// tinynet keeps stem and head, and rounds the depth to the nearest number. The published TinyNets are scaled B0s.
+TEST(Results, CountsAreThoseOfTheRule) {
+  const arch::ArchSpec &a = arch::variant("tinynet_a").spec, &e = arch::variant("tinynet_e").spec;
+  EXPECT_EQ(refusal(parse_scaling, row_of("tinynet", 1.2, 1.0, a) + row_of("tinynet", 0.6, 0.51, e)), "");
+  EXPECT_NE(refusal(parse_scaling, row_of("compound", 0.6, 0.51, e)).find("params: wrong value"), std::string::npos);
+  const arch::ArchSpec& b3 = arch::variant("efficientnet_b3").spec;
+  EXPECT_EQ(refusal(parse_scaling, row_of("compound", 1.4, 1.2, b3)), "");
+  EXPECT_NE(refusal(parse_scaling, row_of("tinynet", 1.4, 1.2, b3)).find("params: wrong value"), std::string::npos);
+}
+
+// capped also makes the later stages deeper.
+TEST(Results, LateDepthIsAMultiplierOfTheFile) {
+  const arch::Scaling capped =
+      arch::scaled_by(arch::variant("efficientnet_b0").spec, 7, {&arch::rule("capped"), {}, {}});
+  ASSERT_GT(capped.late_depth, 1.5);
+  const auto row = [&](const std::string& more) {
+    return row_of("capped", capped.depth, capped.width, capped.spec, more);
+  };
+  const std::string late = fmt::format("late_depth = {}\n", capped.late_depth);
+  EXPECT_EQ(refusal(parse_scaling, row(late)), "");
+  EXPECT_EQ(parse_scaling(row(late), "t.toml")[0].spec->stages, capped.spec.stages);
+  EXPECT_NE(refusal(parse_scaling, row("")).find("params: wrong value"), std::string::npos);
+  EXPECT_NE(refusal(parse_scaling, row("late_depth = 0.5\n")).find("late_depth"), std::string::npos);
+}
+
+// A run that is counted twice would change the mean and the number of runs.
+TEST(Results, ARunOfAnotherFileIsASecondRow) {
+  Results results;
+  add_scaling(results, example(), "first.toml");
+  try {
+    add_scaling(results, example(), "second.toml");
+    FAIL();
+  } catch (const Error& error) {
+    EXPECT_EQ(error.code(), ErrorCode::input);
+    EXPECT_STREQ(error.what(), "second.toml:2:8: measured[0].base: a second row for the same run (seed 1)");
+    EXPECT_EQ(error.hint(),
+              "effnet itself or another file has this run: leave the row out, or give its dataset another name");
+  }
+  add_scaling(results, replaced(example(), "CIFAR-10", "CIFAR-10 again"), "third.toml");
+  add_scaling(results, replaced(example(), "seed = 1 ", "seed = 2 "), "fourth.toml");
+  EXPECT_EQ(results.scaling.size(), 3U);
+  Results built_in = embedded_results();
+  const std::string path = std::string(EFFNET_SOURCE_DIR) + "/docs/results/scaling.toml";
+  EXPECT_THROW(add_scaling(built_in, read_text(path), path), Error);
 }
 
 // Three seeds of a network: mean, lowest and highest. Sizes of a network of another base are only read.

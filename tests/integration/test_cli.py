@@ -114,6 +114,7 @@ USAGE = [
     (["bench", "efficientnet_b0", "--precision", "fp64"], "--precision"),
     (["bench", "efficientnet_b0", "--seconds", "0"], "--seconds"),
     (["bench", "efficientnet_b0", "--seconds", "nan"], "--seconds"),
+    (["bench", "efficientnet_b0", "--tune", "--without", "fuse_pool"], "--tune cannot be combined with --without"),
     (["bench"], "MODEL"),
     (["compare", "efficientnet_b0"], "--backends"),
     (["compare", "efficientnet_b0", "--backends", "engine"], "two: A,B"),
@@ -147,7 +148,8 @@ def test_planned_commands_exit_4(effnet, name):
 
 def test_planned_options_exit_4(effnet, tmp_path):
     for arguments in (["predict", "efficientnet_b0", "x.png", "--precision", "int8"], ["eval", "efficientnet_b0", "x", "--precision", "bf16"],
-                      ["bench", "efficientnet_b0", "--precision", "int8"], ["export", "efficientnet_b0", "--onnx", str(tmp_path / "x")]):
+                      ["bench", "efficientnet_b0", "--precision", "int8"], ["export", "efficientnet_b0", "--onnx", str(tmp_path / "x")],
+                      ["export", "efficientnet_b0", "--onnx", str(tmp_path / "x"), "--opset", "17"]):
         effnet.check_error(effnet(*arguments), 4)
 
 

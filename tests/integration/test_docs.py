@@ -68,6 +68,14 @@ def test_the_index_lists_every_page():
             assert f"({os.path.basename(page)})" in index, page
 
 
+def test_the_readme_counts_the_named_networks_and_lists_their_families(effnet):
+    rows, readme = effnet.json("models"), text_of("README.md")
+    assert f"{len(rows)} named networks" in readme
+    listed = readme[readme.index("## The family"):readme.index("## Limits")].lower()
+    for family in {row["family"] for row in rows}:
+        assert re.sub(r"^efficientnet_|_v\d$", "", family) in listed, family
+
+
 def test_no_file_refers_to_a_path_outside_the_repository():
     found = subprocess.run(
         ["git", "-C", ROOT, "grep", "-nIE", r"(\.\./|\b)shared/(reference|design|cli|data|peers)", "--", ".", ":!tests/integration/test_docs.py"],

@@ -95,7 +95,8 @@ def test_gradcam(effnet, tiny, tmp_path):
     assert document["score"] == pytest.approx(plain["score"], rel=1e-4)
     assert Image.open(out).size == Image.open(CHELSEA).size
     effnet.json("cam", tiny, CHELSEA, "-o", out, "--method=gradcam", "--layer", "stem.conv")
-    effnet.check_error(effnet("cam", tiny, CHELSEA, "-o", out, "--method", "gradcam", "--layer", "x", "--quiet"), 2)
+    for wrong in (["--layer", "x"], ["--backend", "reference"]):
+        effnet.check_error(effnet("cam", tiny, CHELSEA, "-o", out, "--method", "gradcam", *wrong, "--quiet"), 2)
 
 
 def test_compare_models(effnet, trained, tmp_path):

@@ -88,14 +88,48 @@ def test_pipes_as_input(effnet, tiny, tmp_path):
     os.mkfifo(tmp_path / "fifo.png")
     result = effnet("predict", tiny, tmp_path / "fifo.png", "--quiet", timeout=30)
     assert result.returncode == 3 and "got a FIFO, expected a file" in result.stderr
-    for command in (["import", tmp_path / "fifo.png", "-o", tmp_path / "x"], ["inspect", tmp_path / "fifo.png"],
+    for command in (["import", tmp_path / "fifo.png", "-o", tmp_path / "x.safetensors"], ["inspect", tmp_path / "fifo.png"],
                     ["report", tmp_path / "fifo.png"]):
         assert effnet(*command, timeout=30).returncode in (2, 3)
+    effnet.json("export", tiny, "--safetensors", tmp_path / "w.safetensors", "--names", "effnet", "--quiet")
+    weights = open(tmp_path / "w.safetensors", "rb").read()
+    os.mkfifo(tmp_path / "fifo.safetensors")
+    for model, data in ((tmp_path / "fifo.safetensors", b""), ("/dev/stdin", weights)):
+        result = subprocess.run([effnet.path, "predict", model, photo, "--quiet"], input=data, stderr=subprocess.PIPE,
+                                env={**os.environ, "EFFNET_HOME": str(effnet.home)}, timeout=60)
+        assert result.returncode == 3 and b"hint: weights are mapped into memory" in result.stderr
+    counted = subprocess.run([effnet.path, "inspect", "/dev/stdin", "--quiet"], input=weights, stdout=subprocess.PIPE, timeout=60)
+    assert counted.returncode == 0 and counted.stdout.startswith(b"tiny at 32 px")
     expected = effnet.json("predict", tiny, photo, "--quiet")["images"][0]["top"]
     with open(photo, "rb") as file:
         piped = subprocess.run([effnet.path, "predict", str(tiny), "/dev/stdin", "--quiet", "--json"], input=file.read(),
                                stdout=subprocess.PIPE, env={**os.environ, "EFFNET_HOME": str(effnet.home)}, timeout=60)
     assert json.loads(piped.stdout)["images"][0]["top"] == expected
+
+
+@pytest.mark.parametrize("closed", ["2>&-", "<&- 2>&-"])
+def test_a_closed_stderr_does_not_write_into_the_output(effnet, tmp_path, closed):
+    """The table is open while the command says how long it will take. The file must not have the number of stderr."""
+    space = tmp_path / "space.toml"
+    space.write_text('name = "few"\n[choices]\nkernel = [3, 5]\n[base]\nname = "few"\nresolution = 32\nclasses = 3\n'
+                     '[base.stem]\nchannels = 8\n[[base.stages]]\nchannels = 16\nexpand = 2\n[base.head]\nchannels = 24\n')
+    words = ["search", "latency", space, "-o", tmp_path / "table.json", "--seconds", "0.01", "--random", "10", "--threads", "1"]
+    result = subprocess.run(["sh", "-c", f'exec "$@" {closed}', "sh", effnet.path, *map(str, words)], stdout=subprocess.PIPE,
+                            timeout=300)
+    assert result.returncode == 0
+    assert json.loads((tmp_path / "table.json").read_text())["parts_ms"]
+
+
+def test_a_closed_stdout_is_an_error(effnet):
+    result = subprocess.run(["sh", "-c", 'exec "$0" models >&-', effnet.path], stderr=subprocess.PIPE, text=True)
+    assert result.returncode == 4 and "cannot write the result to stdout" in result.stderr
+
+
+def test_lists_of_paths_from_a_closed_stdin_are_errors(effnet, tiny):
+    result = subprocess.run(["sh", "-c", 'exec "$@" <&-', "sh", effnet.path, "predict", tiny, "-", "--quiet"], text=True,
+                            stdout=subprocess.PIPE, stderr=subprocess.PIPE, env={**os.environ, "EFFNET_HOME": str(effnet.home)})
+    effnet.check_error(result, 3)
+    assert "stdin: cannot read the list" in result.stderr
 
 
 @pytest.mark.parametrize("form", ["{}\n{}\n", "{}\r\n{}\r\n", "\ufeff{}\n{}", "{}\0{}\0", "{} \n\n{}\t\n"])

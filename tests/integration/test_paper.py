@@ -3,11 +3,14 @@ not tested, because machines differ."""
 
 import csv
 import io
+import os
 import re
 import xml.etree.ElementTree as ElementTree
 from html.parser import HTMLParser
 
 import pytest
+
+from conftest import ROOT
 
 TABLES = [f"table{i}" for i in range(1, 9)]
 FIGURES = [f"fig{i}" for i in range(1, 9)]
@@ -128,6 +131,10 @@ def test_measured_results(effnet, tmp_path):
     svg = tmp_path / "f.svg"
     assert effnet("paper", "fig8", "--results", results, "-o", svg).returncode == 0
     assert "Measured: small on CIFAR-10" in svg.read_text()
+    for files in ([results, results], [os.path.join(ROOT, "docs/results/scaling.toml")]):  # the second one is built in
+        twice = effnet("paper", "fig8", *(word for file in files for word in ("--results", file)))
+        effnet.check_error(twice, 3)
+        assert "a second row for the same run (seed 1)" in twice.stderr
     row = RUN.format(macs=1, seed=1, top1=60)
     for wrong in (BASES + RUN.format(macs=1, seed=1, top1=101), row, BASES + row.replace('"width"', '"widht"')):
         results.write_text(wrong)

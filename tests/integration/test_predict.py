@@ -39,6 +39,12 @@ def test_random_weights_warn_and_repeat(effnet, tiny):
     assert effnet("predict", tiny, CHELSEA, "--quiet").stderr == ""
 
 
+def test_logits_are_in_json_only(effnet, tiny):
+    effnet.check_error(effnet("predict", tiny, CHELSEA, "--logits", "--quiet"), 2)
+    streamed = effnet("predict", tiny, "-", "--logits", "--quiet", input=CHELSEA)
+    assert len(json.loads(streamed.stdout)["logits"]) == 3
+
+
 def test_a_failing_file_does_not_stop_the_others(effnet, tiny, tmp_path):
     broken = tmp_path / "broken.jpg"
     broken.write_bytes(open(ROCKET, "rb").read()[:5000])
@@ -105,6 +111,20 @@ def test_cam_writes_the_photograph_with_a_map(effnet, tiny, tmp_path):
     document = effnet.json("predict", tiny, CHELSEA, CHELSEA, "--cam", str(folder))
     assert sorted(os.listdir(folder)) == ["chelsea_2_cam.png", "chelsea_cam.png"]
     assert [image["cam"] for image in document["images"]] == [str(folder / "chelsea_cam.png"), str(folder / "chelsea_2_cam.png")]
+
+
+def test_maps_replace_no_image_of_a_list(effnet, tiny, tmp_path):
+    """The image would be replaced by the map of the next one."""
+    image = tmp_path / "rocket_cam.png"
+    Image.open(CHELSEA).save(image)
+    whole = image.read_bytes()
+    for paths in ([image, ROCKET], [image]):
+        result = effnet("predict", tiny, "-", "--cam", tmp_path, "--quiet", input="\n".join(map(str, paths)))
+        effnet.check_error(result, 2)
+        assert "--cam: a map could replace an image that is read" in result.stderr and image.read_bytes() == whole
+    assert os.listdir(tmp_path) == ["rocket_cam.png"]
+    result = effnet("predict", tiny, "-", "--cam", tmp_path / "maps", "--quiet", input=str(image))
+    assert result.returncode == 0 and os.listdir(tmp_path / "maps") == ["rocket_cam_cam.png"]
 
 
 def make_dataset(root, classes=3, each=4):

@@ -72,7 +72,7 @@ def test_reported_accuracy_is_that_of_the_saved_model(effnet, project, worse_las
     assert scored["top1"] == pytest.approx(scores[best - 1], abs=100 / 36 + 1e-9)
 
     # The same run with checkpoint.result=last, which needs no further step.
-    last = tmp_path / "last"
+    last = tmp_path / "la\x1bst"  # a terminal would execute this byte
     shutil.copytree(out, last)
     result = effnet(*train_arguments(project, last, *resume_arguments, "--set", "checkpoint.result=last"))
     assert result.returncode == 0, result.stderr
@@ -80,6 +80,7 @@ def test_reported_accuracy_is_that_of_the_saved_model(effnet, project, worse_las
     assert (summary["best_epoch"], summary["saved_epoch"]) == (best, 3)
     assert summary["saved_top1"] == pytest.approx(scores[2]) and top1_of(last) == pytest.approx(scores[2])
     assert f"saved model {scores[2]:.2f} % (epoch 3, the last)" in result.stdout
+    assert "\x1b" not in result.stdout and "la\\x1bst" in result.stdout
     assert f"best validation top-1 {max(scores):.2f} % (epoch {best})" in result.stdout
     assert f"{scores[2]:.2f}<small>" in (last / "report.html").read_text()
     assert "warning: the accuracy is not above chance" in result.stderr or \
