@@ -200,4 +200,9 @@ std::string print(const Space& space) {
   return text;
 }
 
+bool same_networks(Space a, const Space& b) {
+  a.base.classes = b.base.classes;
+  return print(a) == print(b);
+}
+
 }  // namespace effnet::search
