@@ -99,9 +99,9 @@ TEST(Import, Refusals) {
   };
   EXPECT_EQ(refused({.file = "a", .out = "-"}),
             "2 -o: this format cannot be written to stdout (got -, expected a file)");
-  EXPECT_EQ(refused({.file = "a", .padding = "valid", .out = "b.safetensors"}),
+  EXPECT_EQ(refused({.file = "a", .padding = "valid", .out = "b"}),
             "2 --padding: unknown padding (got 'valid', expected same or symmetric)");
-  EXPECT_EQ(refused({.file = "a", .weights = "best", .out = "b.safetensors"}),
+  EXPECT_EQ(refused({.file = "a", .weights = "best", .out = "b"}),
             "2 --weights: unknown choice (got 'best', expected model or ema)");
 }
 
@@ -122,19 +122,20 @@ TEST(Export, Options) {
 TEST(Outputs, WeightsDoNotReplaceATextFile) {
   CapturedOutput captured;
   EXPECT_EQ(refusal([&] { run_import({.file = "a.pth", .out = "net.toml"}, {}, captured.out); }),
-            "2 -o: unknown kind of file (got 'net.toml', expected FILE.safetensors)");
+            "2 -o: the name of an arch file or a recipe (got 'net.toml', expected the name of a file of weights)");
   ProbeCommandOptions probe;
   probe.out = "net.toml";
   EXPECT_EQ(refusal([&] { run_probe(probe, {}, captured.out); }),
-            "2 -o: unknown kind of file (got 'net.toml', expected FILE.safetensors)");
+            "2 -o: the name of an arch file or a recipe (got 'net.toml', expected the name of a file of weights)");
   ExportOptions options;
   options.safetensors = "net.toml";
-  EXPECT_EQ(refusal([&] { run_export(options, {}, captured.out); }),
-            "2 --safetensors: unknown kind of file (got 'net.toml', expected FILE.safetensors)");
+  EXPECT_EQ(
+      refusal([&] { run_export(options, {}, captured.out); }),
+      "2 --safetensors: the name of an arch file or a recipe (got 'net.toml', expected the name of a file of weights)");
   options.safetensors = "";
   options.pth = "net.toml";
   EXPECT_EQ(refusal([&] { run_export(options, {}, captured.out); }),
-            "2 --pth: the name of an arch file or a recipe (got 'net.toml', expected a name such as weights.pth)");
+            "2 --pth: the name of an arch file or a recipe (got 'net.toml', expected the name of a file of weights)");
 }
 
 TEST(Data, Options) {

@@ -56,17 +56,12 @@ TEST(Predict, TheResultHasTheThreshold) {
   EXPECT_EQ(to_json(result).dump(), R"({"model":"net","weights":"file","min_score":0.5,"images":[]})");
 }
 
-// An option without effect is refused.
-TEST(Predict, OnlyJsonHasLogits) {
-  const auto run = [](std::vector<std::string> more) {
-    std::vector<std::string> words{"predict", "efficientnet_lite0", "no/such.png", "--random", "--quiet"};
-    words.insert(words.end(), more.begin(), more.end());
-    return run_effnet(words);
-  };
-  EXPECT_EQ(run({"--logits"}).code, 2);
-  EXPECT_EQ(run({"--logits"}).messages,
-            "effnet: error: --logits: the text does not have them (got no --json, expected --json or a list on "
-            "stdin)\n");
+TEST(Predict, TheTextHasTheLogits) {
+  PredictedImage image = predicted("a.png", "tulip", 0.5);
+  image.answer.logits = {0.1F, -2.5F};
+  EXPECT_EQ(to_text(image), "a.png\n   50.00 %  tulip (1)\n   10.00 %  other (0)\n");
+  image.logits = true;
+  EXPECT_EQ(to_text(image), "a.png\n   50.00 %  tulip (1)\n   10.00 %  other (0)\n  logits: 0.1 -2.5\n");
 }
 
 TEST(Cam, GradcamHasNoBackend) {

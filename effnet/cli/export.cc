@@ -75,10 +75,8 @@ ExportResult run_export(const ExportOptions& options, const Globals& globals, Ou
   }
   check_no_stdout("--safetensors", options.safetensors);
   check_no_stdout("--pth", options.pth);
-  check_extension("--safetensors", options.safetensors, ".safetensors");
-  if (extension_of(options.pth) == ".toml")  // a person has written it; .pth files have several other extensions
-    throw usage_error("--pth: the name of an arch file or a recipe (got {}, expected a name such as weights.pth)",
-                      in_quotes(options.pth));
+  check_weights_output("--safetensors", options.safetensors);
+  check_weights_output("--pth", options.pth);
   check_not_input("--safetensors", options.safetensors, options.model);
   check_not_input("--pth", options.pth, options.model);
   ThreadPool pool(thread_count(globals));

@@ -50,7 +50,7 @@ void declare_options(CLI::App& command, ImportOptions& options) {
 
 ImportResult run_import(const ImportOptions& options, const Globals& /*globals*/, Output& out) {
   check_no_stdout("-o", options.out);
-  check_extension("-o", options.out, ".safetensors");
+  check_weights_output("-o", options.out);
   for (const std::string& input : {options.file, options.arch}) check_not_input("-o", options.out, input);
   formats::ImportOptions wanted;
   if (!options.arch.empty())

@@ -122,6 +122,12 @@ void check_extension(std::string_view flag, const std::string& file, std::string
       .with_hint(why);
 }
 
+void check_weights_output(std::string_view flag, const std::string& file) {
+  if (fs::path(file).extension() == ".toml")
+    throw usage_error("{}: the name of an arch file or a recipe (got {}, expected the name of a file of weights)", flag,
+                      in_quotes(file));
+}
+
 bool is_arch_file(std::string_view text, std::string_view source) {
   try {
     graph::parse_arch(text, source);

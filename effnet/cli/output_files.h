@@ -38,6 +38,9 @@ void check_two_files(std::string_view flag, const std::string& file, std::string
 // devices and pipes. `why`: the hint.
 void check_extension(std::string_view flag, const std::string& file, std::string_view extension,
                      const std::string& why = {});
+// For weights that a command writes: throws if the name ends in .toml, because an arch file, a space or a recipe that a
+// person has written would be replaced.
+void check_weights_output(std::string_view flag, const std::string& file);
 bool is_arch_file(std::string_view text, std::string_view source);  // whether the text of a file can be read as one
 // For an arch file that a command writes: check_extension() with ".toml", and throws if a file would be replaced that
 // is no arch file. Spaces and recipes have the same extension, and a person has written them.

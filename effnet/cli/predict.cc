@@ -123,7 +123,7 @@ class Predictor {
   CamPaths cams_;
 };
 
-void check(const PredictOptions& o, const Globals& globals) {
+void check(const PredictOptions& o) {
   check_precision(o.precision);
   check_backend_name(o.backend);
   check_no_stdout("--dump-pixels", o.dump_pixels);
@@ -148,8 +148,6 @@ void check(const PredictOptions& o, const Globals& globals) {
         "file)",
         in_quotes(o.dump_pixels));
   }
-  if (o.logits && !globals.json && !reads_paths(o))
-    throw usage_error("--logits: the text does not have them (got no --json, expected --json or a list on stdin)");
   if (o.raw && !o.resolution.empty())
     throw usage_error(
         "--raw cannot be combined with --resolution, because it uses the image's own size (got both, "
@@ -175,7 +173,7 @@ void declare_options(CLI::App& command, PredictOptions& options) {
   command.add_option("--resolution", options.resolution, kResolutionHelp)->type_name("R");
   command.add_option("--precision", options.precision, kPrecisionHelp);
   command.add_option("--backend", options.backend, kBackendHelp);
-  command.add_flag("--logits", options.logits, "Include all logits (JSON only)");
+  command.add_flag("--logits", options.logits, "Include all logits");
   command.add_option("--cam", options.cam, "Write each image with its class activation map to this folder")
       ->type_name("DIR");
   command.add_flag("--raw", options.raw, "Use the image unchanged: no resize, no crop, no EXIF orientation");
@@ -191,7 +189,7 @@ void declare_options(CLI::App& command, PredictOptions& options) {
 }
 
 PredictResult run_predict(const PredictOptions& o, const Globals& globals, Output& out, const OnImage& each) {
-  check(o, globals);
+  check(o);
   const std::vector<std::string> images = image_paths(o.images);
   if (!o.cam.empty()) check_cam_folder("--cam", o.cam, images);
   ThreadPool pool(thread_count(globals));
@@ -255,6 +253,7 @@ std::string to_text(const PredictedImage& predicted) {
   if (!sure) text += fmt::format("  {}\n", one_line(not_sure(predicted.answer.top.front())));
   for (const model::Prediction& one : predicted.answer.top)
     if (sure) text += fmt::format("  {:6.2f} %  {} ({})\n", 100 * one.score, one_line(one.label), one.index);
+  if (predicted.logits) text += fmt::format("  logits: {}\n", fmt::join(predicted.answer.logits, " "));
   if (!predicted.cam.empty()) text += fmt::format("  map: {}\n", one_line(predicted.cam));
   return text;
 }
@@ -295,8 +294,8 @@ std::string summary(const PredictResult& result) {
 Body declare_predict(CLI::App& command, const Globals& globals) {
   auto o = std::make_shared<PredictOptions>();
   declare_options(command, *o);
-  const auto top_given = [&command] { return command.get_option("--top")->count() > 0; };
-  return [o, top_given, &globals](Output& out) {
+  const auto long_form = [&command, o] { return command.get_option("--top")->count() > 0 || o->logits; };
+  return [o, long_form, &globals](Output& out) {
     const bool stream = reads_paths(*o);
     bool failed = false;
     std::optional<Progress> progress;
@@ -313,8 +312,8 @@ Body declare_predict(CLI::App& command, const Globals& globals) {
       if (!progress) progress.emplace(out, "predict", static_cast<std::int64_t>(so_far.total));
       progress->update(static_cast<std::int64_t>(so_far.images.size()));
       if (globals.json || predicted.error) return;
-      // A list of many images gets one line for each of them, unless --top asks for more.
-      out.print(so_far.total > kManyImages && !top_given() ? to_line(predicted) : to_text(predicted));
+      // A list of many images gets one line for each of them, unless --top or --logits asks for more.
+      out.print(so_far.total > kManyImages && !long_form() ? to_line(predicted) : to_text(predicted));
     };
     const PredictResult result = run_predict(*o, globals, out, show_one);
     if (globals.json && !stream) out.print_json(to_json(result));

@@ -29,7 +29,7 @@ struct PredictedImage {
   std::string path;
   std::optional<Error> error;
   model::Answer answer;
-  bool logits = false;            // the JSON includes the logits
+  bool logits = false;            // the output includes the logits
   std::string cam;                // the file with the class activation map; empty: not requested
   std::optional<bool> sure = {};  // whether the best score reaches --min-score; empty: not requested
 };

@@ -87,7 +87,7 @@ void declare_options(CLI::App& command, ProbeCommandOptions& options) {
 
 ProbeResult run_probe(const ProbeCommandOptions& o, const Globals& globals, Output& out) {
   check_no_stdout("-o", o.out);
-  check_extension("-o", o.out, ".safetensors");
+  check_weights_output("-o", o.out);
   for (const std::string& input : {o.model, o.data, o.labels}) check_not_input("-o", o.out, input);
   const auto start = std::chrono::steady_clock::now();
   ThreadPool pool(thread_count(globals));

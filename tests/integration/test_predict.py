@@ -39,10 +39,12 @@ def test_random_weights_warn_and_repeat(effnet, tiny):
     assert effnet("predict", tiny, CHELSEA, "--quiet").stderr == ""
 
 
-def test_logits_are_in_json_only(effnet, tiny):
-    effnet.check_error(effnet("predict", tiny, CHELSEA, "--logits", "--quiet"), 2)
+def test_logits_are_in_every_form(effnet, tiny):
+    expected = effnet.json("predict", tiny, CHELSEA, "--logits")["images"][0]["logits"]
+    text = effnet("predict", tiny, CHELSEA, "--logits", "--quiet").stdout
+    assert [float(one) for one in text.partition("  logits: ")[2].split()] == expected
     streamed = effnet("predict", tiny, "-", "--logits", "--quiet", input=CHELSEA)
-    assert len(json.loads(streamed.stdout)["logits"]) == 3
+    assert json.loads(streamed.stdout)["logits"] == expected
 
 
 def test_a_failing_file_does_not_stop_the_others(effnet, tiny, tmp_path):
