@@ -66,10 +66,17 @@ std::vector<FileId> with_parents(const fs::path& folder) {
   std::vector<FileId> ids;
   std::error_code code;
   for (fs::path path : {fs::absolute(folder, code), fs::canonical(folder, code)}) {
+    int left = 0;  // names before this one that a ".." leaves: in "a/b/..", b is no parent
     while (!path.empty()) {
       struct stat status {};
-      if (::stat(path.c_str(), &status) == 0) ids.emplace_back(status.st_dev, status.st_ino);
+      if (left == 0 && ::stat(path.c_str(), &status) == 0) ids.emplace_back(status.st_dev, status.st_ino);
       if (path == path.root_path()) break;
+      const fs::path name = path.filename();
+      if (name == "..") {
+        ++left;
+      } else if (left > 0 && !name.empty() && name != ".") {
+        --left;
+      }
       path = path.parent_path();
     }
   }

@@ -14,7 +14,8 @@ constexpr std::string_view kBlanks = " \t\r\n";
 void check_utf16(std::string_view text, std::string_view source) {
   if (!text.starts_with("\xff\xfe") && !text.starts_with("\xfe\xff")) return;
   throw input_error("{}: the text is UTF-16 (expected UTF-8)", source)
-      .with_hint(fmt::format("save the file as UTF-8, or run: iconv -f UTF-16 -t UTF-8 {} > NEW", source));
+      .with_hint(
+          fmt::format("save the file as UTF-8, or run: iconv -f UTF-16 -t UTF-8 {} > NEW", path_in_shell(source)));
 }
 
 char separator_of(std::string_view text) {
@@ -51,7 +52,7 @@ std::vector<std::string_view> text_lines(std::string_view text, std::string_view
                         in_quotes(line))
           .with_hint(fmt::format("save the file as UTF-8; if its encoding is Western European, run: "
                                  "iconv -f CP1252 -t UTF-8 {} > NEW",
-                                 source));
+                                 path_in_shell(source)));
     }
   }
   return lines;
@@ -131,7 +132,8 @@ bool CsvRows::next() {
 Error CsvRows::error(std::string_view message) const { return input_error("{}:{}: {}", source_, line_, message); }
 
 std::string csv_field(std::string_view text) {
-  if (text.find_first_of(",\"\r\n") == std::string_view::npos) return std::string(text);
+  const bool has_blank_ends = trimmed(text) != text;  // a reader of lists that people write removes them
+  if (!has_blank_ends && text.find_first_of(",\"\r\n") == std::string_view::npos) return std::string(text);
   std::string quoted = "\"";
   for (const char c : text) {
     if (c == '"') quoted += '"';

@@ -29,17 +29,17 @@ bool is_split_folder(const fs::path& folder) {
                      [&](const auto& one) { return one.second == folder.filename().string(); });
 }
 
-// Class folders beside train/ would not be read: usually someone has put new classes into the wrong folder.
-void check_no_folders_beside(const fs::path& folder) {
-  std::error_code ignored;
-  if (!fs::is_directory(folder / "train", ignored)) return;
+// Class folders beside the folder `split` would not be read: usually someone has put classes into the wrong folder.
+void check_no_folders_beside(const fs::path& folder, const std::string& split) {
   for (const fs::path& other : class_folders(folder)) {
     if (is_split_folder(other) || !has_images(other)) continue;
-    const bool is_class = !has_class_folders(folder / "train") && has_images(folder / "train");
+    const bool is_class = !has_class_folders(folder / split) && has_images(folder / split);
     throw input_error(
-        "{}: splits and class folders in one folder (got train/ and {}/ with images, expected only one kind)",
-        folder.string(), other.filename().string())
-        .with_hint(is_class ? "if train is the name of a class, rename that folder: train is also the name of a split"
+        "{}: splits and class folders in one folder (got {}/ and {}/ with images, expected only one kind)",
+        folder.string(), split, other.filename().string())
+        .with_hint(is_class ? fmt::format("if {0} is the name of a class, rename that folder: {0} is also the name of "
+                                          "a split",
+                                          split)
                             : fmt::format("move {} into {}, or to another folder", other.string(),
                                           (folder / "train").string()));
   }
@@ -135,12 +135,14 @@ AllImages open_all(const Source& source, const ClassNames& names) {
   if (!source.labels.empty()) {
     all = open_listed(source, names);
   } else {
-    check_no_folders_beside(source.folder);
+    std::error_code none;
+    if (fs::is_directory(source.folder / "train", none)) check_no_folders_beside(source.folder, "train");
     std::vector<Part> parts;
     for (const Part part : kParts) {
       if (has_split(source, name_in(kPartNames, part))) parts.push_back(part);
     }
-    std::error_code none;
+    if (!parts.empty() && parts.front() != Part::train)
+      check_no_folders_beside(source.folder, split_name(source.folder, parts.front()));
     const bool is_folder = fs::is_directory(source.folder, none);
     if (!is_folder) {
       throw input_error("{}: not a folder of images (got {}, expected a folder with class folders, or with train/)",

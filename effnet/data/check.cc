@@ -32,7 +32,7 @@ ClassNames names_of_folders(const Source& source) {
     }
   }
   names.classes = static_cast<std::int64_t>(exact.size());
-  names.ids = {exact.begin(), exact.end()};
+  names.labels = {exact.begin(), exact.end()};
   names.owner = "the dataset";
   names.by_index = false;
   return names;

@@ -94,6 +94,16 @@ std::unique_ptr<Dataset> open_cifar(const fs::path& root, const std::vector<fs::
     throw input_error("{}: wrong number of classes (got the {} classes of CIFAR-10, expected {})", root.string(),
                       kClasses.size(), names.classes);
   }
+  // Other names for the same classes are accepted ("plane", "0"), but not CIFAR's names in another order.
+  for (std::int64_t i = 0; i < names.classes; ++i) {
+    const std::string name = names.name(i);
+    const auto own = std::ranges::find(kClasses, name) - std::begin(kClasses);
+    if (own < std::ssize(kClasses) && own != i) {
+      throw input_error("{}: the classes have another order than in CIFAR-10 (got {} as class {}, expected class {})",
+                        root.string(), in_quotes(name), i, own)
+          .with_hint("move CIFAR's .bin files into a folder of their own");
+    }
+  }
   return std::make_unique<CifarDataset>(root, files);
 }
 

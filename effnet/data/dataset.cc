@@ -65,7 +65,7 @@ Error no_split(const fs::path& folder, std::string_view split) {
   return error.with_hint(
       fmt::format("the class folders are in {0} itself: 'effnet data split {0} -o NEW' makes a folder NEW with train/, "
                   "val/ and test/; 'effnet finetune {0} --out RUN' splits by itself",
-                  folder.string()));
+                  path_in_shell(folder.string())));
 }
 
 std::unique_ptr<Dataset> open_layout(const fs::path& folder, const Layout& layout, const ClassNames& names) {

@@ -66,9 +66,20 @@ struct Moments {
   std::int64_t sum_a = 0, sum_b = 0, squares_a = 0, squares_b = 0, products = 0;
 };
 
+// Whether the image has almost one colour: the deviation within the channels is small. Between them it can be large.
 bool is_flat(const ImageContent& content) {
-  const double variance = static_cast<double>(Moments(content, content).variance_a());
-  return variance < kMinDeviation * kMinDeviation * static_cast<double>(Moments::n * Moments::n);
+  double squares = 0;  // of the differences from the mean of the channel
+  constexpr std::size_t kChannels = 3, kPixels = std::tuple_size_v<decltype(ImageContent::thumbnail)> / kChannels;
+  for (std::size_t channel = 0; channel < kChannels; ++channel) {
+    double sum = 0, sum_of_squares = 0;
+    for (std::size_t i = 0; i < kPixels; ++i) {
+      const double value = content.thumbnail[kChannels * i + channel];
+      sum += value;
+      sum_of_squares += value * value;
+    }
+    squares += sum_of_squares - sum * sum / static_cast<double>(kPixels);
+  }
+  return squares < kMinDeviation * kMinDeviation * static_cast<double>(kChannels * kPixels);
 }
 
 bool same_thumbnail(const ImageContent& a, const ImageContent& b, double correlation) {

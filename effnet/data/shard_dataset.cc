@@ -163,7 +163,8 @@ class ShardReader {
 void add_non_shards(const fs::path& root, const std::vector<fs::path>& shards, std::vector<SkippedFile>& skipped) {
   const fs::path folder = shards.front().parent_path();
   const std::string first = shards.front().filename().string();
-  const std::string prefix = folder == root ? first.substr(0, first.find('-') + 1) : "";  // "train-"
+  const bool beside = folder == (root / "").parent_path();                        // root may end with a slash
+  const std::string prefix = beside ? first.substr(0, first.find('-') + 1) : "";  // "train-"
   for (fs::path& path : files_in(folder, [&](const std::string& name) {
          return name.starts_with(prefix) && !name.starts_with('.') && !name.ends_with(".tar");
        }))

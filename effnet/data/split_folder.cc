@@ -20,7 +20,7 @@ std::vector<fs::path> places_of(const Source& source, const Dataset& set) {
   std::vector<fs::path> places;
   std::set<fs::path> taken;
   for (std::int64_t i = 0; i < set.size(); ++i) {
-    const fs::path name = set.name(i);
+    const fs::path name = fs::path(set.name(i)).lexically_normal();  // a list may have "a/../../b.jpg"
     fs::path file;  // without the class folder; images outside of the source's folder only keep their file names
     const bool outside = name.is_absolute() || *name.begin() == "..";
     for (auto part = name.begin(); part != name.end(); ++part) {
@@ -39,7 +39,7 @@ std::vector<fs::path> places_of(const Source& source, const Dataset& set) {
 bool is_inside(const fs::path& path, const fs::path& folder) {
   const FileId id = with_parents(folder).front();
   std::error_code ignored;
-  fs::path existing = fs::weakly_canonical(path, ignored);
+  fs::path existing = fs::weakly_canonical(fs::absolute(path, ignored), ignored);  // a new name alone stays relative
   while (!fs::exists(existing, ignored) && existing.has_relative_path()) existing = existing.parent_path();
   const std::vector<FileId> parents = with_parents(existing);
   return std::find(parents.begin(), parents.end(), id) != parents.end();

@@ -108,12 +108,12 @@ fs::path model_in(const fs::path& folder) {
     const fs::path trial = folder / "trial";
     throw input_error("{}: fine-tuning has not finished (got no model.safetensors)", folder.string())
         .with_hint(exists(trial / "model.safetensors")
-                       ? fmt::format("its trial can be used as MODEL: {}", trial.string())
+                       ? fmt::format("its trial can be used as MODEL: {}", path_in_shell(trial.string()))
                        : std::string("the command that made the folder continues with --resume"));
   }
   if (exists(folder / "config.toml")) {
     throw input_error("{}: the run has no model (got neither model.safetensors nor a checkpoint)", folder.string())
-        .with_hint("effnet train --resume --out " + folder.string() + " continues the run");
+        .with_hint(fmt::format("effnet train --resume --out {} continues the run", path_in_shell(folder.string())));
   }
   throw input_error(
       "{}: not a MODEL (got a folder without model.safetensors, expected a name from 'effnet models', a model file, a "

@@ -291,7 +291,7 @@ ImportResult import_weights(const WeightsFile& opened, const ImportOptions& opti
     if (!own) {  // a published checkpoint; one of effnet's model files has a provenance already
       result.model.provenance = {.source = report.source,
                                  .format = report.format,
-                                 .file = file_name,
+                                 .file = one_line(file_name),  // in JSON
                                  .sha256 = sha256(opened.file->bytes()),
                                  .names = report.names,
                                  .extra = {}};

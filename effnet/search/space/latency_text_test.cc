@@ -52,7 +52,8 @@ TEST(LatencyText, WrongTextsAreErrors) {
   EXPECT_EQ(error_of(text), "no error");
   for (const std::string& corrupt :
        {std::string(), std::string("[]"), std::string("12"), text.substr(0, 50), replaced(text, "0.1", "1e999"),
-        replaced(text, "CPU", "\xff"), replaced(text, "\"CPU", std::string(100'000, '[') + "\"CPU")})
+        replaced(text, "CPU", "\xff"),
+        replaced(text, "{", "{\"deep\": " + std::string(100'000, '[') + std::string(100'000, ']') + ",")})
     EXPECT_THAT(error_of(corrupt), HasSubstr("corrupt (expected a JSON object")) << corrupt;
   EXPECT_EQ(error_of("{}"),
             "table.json: version: wrong value (got nothing, expected a whole number from 0 to "

@@ -77,7 +77,10 @@ void require_same_options(const std::vector<std::string>& before, const std::vec
 
 void check_out(const FinetuneOptions& options, bool fresh) {
   std::error_code ignored;
-  const fs::path out = fs::weakly_canonical(options.out, ignored), data = fs::weakly_canonical(options.data, ignored);
+  const auto canonical = [&](const fs::path& path) {
+    return fs::weakly_canonical(fs::absolute(path, ignored), ignored);
+  };
+  const fs::path out = canonical(options.out), data = canonical(options.data);
   if (std::mismatch(data.begin(), data.end(), out.begin(), out.end()).first == data.end())
     throw usage_error("--out: {} is inside of the folder of images (expected another folder)", options.out.string())
         .with_hint("its files would be taken for images of a class");
