@@ -1,14 +1,16 @@
 """Resuming a run: from another working folder, without --data, with missing files. Also time budgets."""
 
+import json
 import re
 import shutil
 import signal
 import subprocess
+import time
 
 import pytest
 
-from conftest import has_lines, kill, stop_midway
-from test_train import built, project, same_result, start, within_budget, train_arguments  # noqa: F401 (fixtures)
+from conftest import has_lines, kill, stop_midway, wait_for
+from test_train import built, metrics, project, same_result, start, within_budget, train_arguments  # noqa: F401 (fixtures)
 
 
 @pytest.fixture(scope="module")
@@ -116,6 +118,22 @@ def test_a_budget_that_is_too_short_is_refused(effnet, project, tmp_path):
     assert not (out / "config.toml").exists() and not (out / "metrics.csv").exists()
     summary = within_budget(effnet, train_arguments(project, out, "--set", "train.epochs=0.1"), 3 * int(found[1]))
     assert summary["epochs"] > 0.1
+
+
+def test_an_epoch_that_becomes_the_last_one_is_validated(effnet, project, tmp_path):
+    """The process is paused until its time budget is over. At the end of the epoch the run finds that no time is left."""
+    out, seconds = tmp_path / "run", 15
+    begin = time.monotonic()
+    process = start(effnet, train_arguments(project, out, "--time-budget", f"{seconds}s", "--set", "train.batch=4", "--set", "train.validate_every=1000000"))
+    wait_for(has_lines(out / "metrics.csv", 2), process)
+    process.send_signal(signal.SIGSTOP)
+    time.sleep(max(0, begin + seconds - time.monotonic()))
+    process.send_signal(signal.SIGCONT)
+    _, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err
+    rows = metrics(out)
+    assert [row["val_top1"] != "" for row in rows] == [False] * (len(rows) - 1) + [True]
+    assert json.loads((out / "summary.json").read_text())["saved_epoch"] == len(rows)
 
 
 def test_a_bf16_warning_where_it_is_slow(effnet, project, tmp_path):
