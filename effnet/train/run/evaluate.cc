@@ -151,7 +151,8 @@ ValidationCost measure_validation(Trainer& trainer, const ValidationSet& set, do
   return {.validate_s = times * all_s, .predict_s = times * (all_s - plain_s)};
 }
 
-std::optional<std::vector<report::Prediction>> predict(Trainer& trainer, const ValidationSet& set, Group& group) {
+std::optional<std::vector<report::Prediction>> predict(Trainer& trainer, const ValidationSet& set, Group& group,
+                                                       CorruptList& corrupt) {
   using Json = nlohmann::json;
   Json rows = Json::array();
   bool stopped = false;
@@ -166,6 +167,7 @@ std::optional<std::vector<report::Prediction>> predict(Trainer& trainer, const V
                       std::exp(row.logits[label] - all)});
     });
   }
+  for (const data::CorruptImage& image : loader.broken()) corrupt.emplace_back(image.name, image.why);
   const std::vector<std::string> texts = group.gather(stopped ? "stopped" : rows.dump());
   std::map<std::int64_t, report::Prediction> sorted;  // by the index in the dataset
   for (const std::string& text : texts) {

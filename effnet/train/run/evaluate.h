@@ -49,7 +49,9 @@ struct ValidationCost {
 ValidationCost measure_validation(Trainer& trainer, const ValidationSet& set, double limit_s);
 
 // The prediction for each image, in the order of the dataset, on every rank. Uses the averaged weights if the run has
-// them, else the trained weights. Returns null if any rank received a signal to stop.
-std::optional<std::vector<report::Prediction>> predict(Trainer& trainer, const ValidationSet& set, Group& group);
+// them, else the trained weights. Returns null if any rank received a signal to stop. Appends this rank's corrupt
+// images to `corrupt`.
+std::optional<std::vector<report::Prediction>> predict(Trainer& trainer, const ValidationSet& set, Group& group,
+                                                       CorruptList& corrupt);
 
 }  // namespace effnet::train
