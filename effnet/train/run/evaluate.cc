@@ -56,13 +56,17 @@ std::int64_t label_of(const data::Batch& batch, std::int64_t i, std::int64_t cla
 }  // namespace
 
 CorruptList gather_from_all_ranks(Group& group, const CorruptList& own) {
-  if (group.world() == 1) return own;
-  CorruptList all;
   using Json = nlohmann::json;
-  for (const std::string& text : group.gather(Json(own).dump(-1, ' ', false, Json::error_handler_t::replace))) {
-    const auto list = Json::parse(text).get<CorruptList>();
-    all.insert(all.end(), list.begin(), list.end());
+  CorruptList all = own;
+  if (group.world() > 1) {
+    all.clear();
+    for (const std::string& text : group.gather(Json(own).dump(-1, ' ', false, Json::error_handler_t::replace))) {
+      const auto list = Json::parse(text).get<CorruptList>();
+      all.insert(all.end(), list.begin(), list.end());
+    }
   }
+  std::sort(all.begin(), all.end());
+  all.erase(std::unique(all.begin(), all.end()), all.end());
   return all;
 }
 

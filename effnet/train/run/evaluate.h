@@ -16,7 +16,8 @@ namespace effnet::train {
 
 using CorruptList = std::vector<std::pair<std::string, std::string>>;  // pairs of an image's name and the reason
 
-// Returns the lists of all ranks as one list, on every rank.
+// Returns the lists of all ranks as one sorted list, on every rank. An image that is in several lists is in it once: in
+// training each rank meets other images in each epoch.
 CorruptList gather_from_all_ranks(Group& group, const CorruptList& own);
 
 struct ValidationSet {
