@@ -284,6 +284,7 @@ def test_corrupt_images_of_the_final_evaluation(effnet, project, tmp_path):
     arguments[arguments.index("--data") + 1] = str(tmp_path / "data")
     result = effnet(*arguments)
     assert result.returncode == 0 and "1 corrupt image among the images of the final evaluation, see broken.csv" in result.stderr, result.stderr
+    assert "top-1 on images that did not affect the training: " in result.stdout
     assert [os.path.basename(row["path"]) for row in rows_of(tmp_path / "run" / "broken.csv")] == ["04.png"]
     assert len(rows_of(tmp_path / "run" / "predictions.csv")) == 35
     arguments[arguments.index("--out") + 1] = str(tmp_path / "none allowed")
