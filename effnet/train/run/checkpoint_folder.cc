@@ -87,8 +87,7 @@ void CheckpointFolder::keep_best(std::int64_t epoch, std::int64_t best_epoch, co
     link_as(folder_ / "last", folder_ / fmt::format("{}{}", kEpoch, epoch));
   std::vector<fs::path> removed;
   for (const fs::directory_entry& entry : fs::directory_iterator(folder_)) {
-    const std::int64_t number = epoch_of(entry.path());
-    if (number >= 0 && std::find(ranked.begin(), end, number) == end) removed.push_back(entry.path());
+    if (std::find(end, ranked.end(), epoch_of(entry.path())) != ranked.end()) removed.push_back(entry.path());
   }
   std::error_code ignored;
   for (const fs::path& file : removed) fs::remove(file, ignored);
