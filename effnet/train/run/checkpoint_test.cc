@@ -179,6 +179,7 @@ TEST(CheckpointFolder, FallsBackToThePreviousCheckpoint) {
 
   for (const fs::path& file : {last, previous}) fs::resize_file(file, 10);
   EXPECT_THAT(why([&] { checkpoints.newest_intact(log); }), HasSubstr("no intact checkpoint"));
+  EXPECT_EQ(lines.size(), 1U);  // no line promises to resume
 }
 
 TEST(CheckpointFolder, KeepsTheBestCheckpoints) {
