@@ -82,8 +82,7 @@ void print_summary(const train::Summary& summary, bool averaged, const fs::path&
       text += fmt::format("best validation top-1 {:.2f} % (epoch {})\n", summary.best_top1, summary.best_epoch);
   }
   if (summary.test_top1)
-    text +=
-        fmt::format("top-1 on the validation split, which did not affect the training: {:.2f} %\n", *summary.test_top1);
+    text += fmt::format("top-1 on images that did not affect the training: {:.2f} %\n", *summary.test_top1);
   text += fmt::format("{} in {:.0f} s, {:.1f} images/s on {}{}\n", number_of(summary.epochs, "epoch"), summary.seconds,
                       summary.images_per_second, train::device_text(summary.device, summary.isa),
                       summary.world_size > 1 ? fmt::format(", {} processes", summary.world_size) : "");

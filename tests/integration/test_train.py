@@ -136,7 +136,8 @@ def same_result(out, complete_run):
 
 def test_run_learns_and_writes_its_files(effnet, project, complete_run):
     out, summary = complete_run
-    assert {"best_top1", "best_epoch", "epochs", "images_per_second", "seconds", "params", "macs", "device", "isa", "world_size"} <= set(summary)
+    assert {"best_top1", "best_epoch", "epochs", "images_per_second", "seconds", "params", "macs", "device", "isa", "world_size",
+            "peak_rss_bytes", "data"} <= set(summary)
     assert summary["best_top1"] >= 90 and summary["epochs"] == 6 and summary["device"] == "cpu" and summary["world_size"] == 1
     assert summary == json.loads((out / "summary.json").read_text())
 

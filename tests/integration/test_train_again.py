@@ -1,14 +1,16 @@
 """Resuming a run: from another working folder, without --data, with missing files. Also time budgets."""
 
+import json
 import re
 import shutil
 import signal
 import subprocess
+import time
 
 import pytest
 
-from conftest import has_lines, kill, stop_midway
-from test_train import built, project, same_result, start, within_budget, train_arguments  # noqa: F401 (fixtures)
+from conftest import has_lines, kill, stop_midway, wait_for
+from test_train import built, metrics, project, same_result, start, within_budget, train_arguments  # noqa: F401 (fixtures)
 
 
 @pytest.fixture(scope="module")
@@ -116,6 +118,53 @@ def test_a_budget_that_is_too_short_is_refused(effnet, project, tmp_path):
     assert not (out / "config.toml").exists() and not (out / "metrics.csv").exists()
     summary = within_budget(effnet, train_arguments(project, out, "--set", "train.epochs=0.1"), 3 * int(found[1]))
     assert summary["epochs"] > 0.1
+
+
+def test_an_epoch_that_becomes_the_last_one_is_validated(effnet, project, tmp_path):
+    """The process is paused until its time budget is over. At the end of the epoch the run finds that no time is left."""
+    out, seconds = tmp_path / "run", 15
+    begin = time.monotonic()
+    process = start(effnet, train_arguments(project, out, "--time-budget", f"{seconds}s", "--set", "train.batch=4", "--set", "train.validate_every=1000000"))
+    wait_for(has_lines(out / "metrics.csv", 2), process)
+    process.send_signal(signal.SIGSTOP)
+    time.sleep(max(0, begin + seconds - time.monotonic()))
+    process.send_signal(signal.SIGCONT)
+    _, err = process.communicate(timeout=300)
+    assert process.returncode == 0, err
+    rows = metrics(out)
+    assert [row["val_top1"] != "" for row in rows] == [False] * (len(rows) - 1) + [True]
+    assert json.loads((out / "summary.json").read_text())["saved_epoch"] == len(rows)
+
+
+def test_a_run_does_not_end_with_an_epoch_without_validation(effnet, project, tmp_path):
+    """train.epochs is set to the number of epochs done, and the last of these was not validated."""
+    out = tmp_path / "run"
+    rarely = ["--set", "train.validate_every=1000000"]
+    stop_midway(lambda: start(effnet, train_arguments(project, out, *rarely)), out, has_lines(out / "metrics.csv", 4), kill)
+    less = effnet(*train_arguments(project, out, *rarely, "--resume", "--quiet", "--set", "train.epochs=1"))
+    effnet.check_error(less, 2)
+    done = re.search(r"expected at least (\d+)\)", less.stderr)[1]
+    result = effnet(*train_arguments(project, out, *rarely, "--resume", "--quiet", "--set", f"train.epochs={done}"))
+    effnet.check_error(result, 2)
+    assert f"the run would end with an epoch without validation (got {done}, expected more)" in result.stderr
+    result = effnet("train", "--resume", "--out", out, "--threads", 1)
+    assert result.returncode == 0, result.stderr
+    assert [row["val_top1"] != "" for row in metrics(out)] == [False] * 5 + [True]
+
+
+def test_a_time_budget_can_be_removed(effnet, project, tmp_path):
+    """The run was fitted to its budget. Without it, train.epochs is the length again."""
+    out = tmp_path / "run"
+    budget = ["--time-budget", "60s"]
+    stop_midway(lambda: start(effnet, train_arguments(project, out, *budget)), out, has_lines(out / "metrics.csv", 9), kill)
+    without = train_arguments(project, out, "--resume", "--set", "train.time_budget=")
+    result = effnet(*without, "--quiet", "--set", "train.epochs=1")
+    effnet.check_error(result, 2)
+    assert "train.epochs is below the number of epochs done (got 1" in result.stderr
+    result = effnet(*without, "--set", "train.epochs=20")
+    assert result.returncode == 0, result.stderr
+    assert "without a time budget the run has train.epochs = 20 epochs instead of" in result.stderr
+    assert len(metrics(out)) == 20
 
 
 def test_a_bf16_warning_where_it_is_slow(effnet, project, tmp_path):

@@ -276,6 +276,23 @@ def test_corrupt_images_of_a_small_dataset(effnet, project, tmp_path):
     assert len(rows_of(tmp_path / "run" / "broken.csv")) == 3
 
 
+def test_corrupt_images_of_the_final_evaluation(effnet, project, tmp_path):
+    """With data.holdout, val/ is read only at the end. They are listed too, and the model is saved before they may end the run."""
+    shutil.copytree(project / "data", tmp_path / "data")
+    (tmp_path / "data" / "val" / "checks" / "04.png").write_bytes(b"no image")
+    options = ["--set", "data.holdout=18", "--set", "train.epochs=1"]
+    arguments = train_arguments(project, tmp_path / "run", *options)
+    arguments[arguments.index("--data") + 1] = str(tmp_path / "data")
+    result = effnet(*arguments)
+    assert result.returncode == 0 and "1 corrupt image among the images of the final evaluation, see broken.csv" in result.stderr, result.stderr
+    assert "top-1 on images that did not affect the training: " in result.stdout
+    assert [os.path.basename(row["path"]) for row in rows_of(tmp_path / "run" / "broken.csv")] == ["04.png"]
+    assert len(rows_of(tmp_path / "run" / "predictions.csv")) == 35
+    arguments[arguments.index("--out") + 1] = str(tmp_path / "none allowed")
+    effnet.check_error(effnet(*arguments, "--quiet", "--set", "data.broken_limit=0"), 3)
+    assert (tmp_path / "none allowed" / "model.safetensors").is_file()
+
+
 def fails_before_the_first_step(effnet, result, out, code):
     effnet.check_error(result, code)
     assert not (out / "metrics.csv").exists() and not (out / "checkpoints").exists()

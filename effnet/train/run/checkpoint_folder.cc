@@ -42,8 +42,8 @@ bool CheckpointFolder::empty() const {
 }
 
 fs::path CheckpointFolder::newest_intact(const Log& log) const {
-  std::string why;
-  std::vector<fs::path> damaged;
+  std::string why;  // the damage of the file in `damaged`
+  fs::path damaged;
   for (const char* name : {"last", "previous"}) {
     const fs::path file = folder_ / name;
     std::error_code ignored;
@@ -52,14 +52,15 @@ fs::path CheckpointFolder::newest_intact(const Log& log) const {
       open_checkpoint(file);
     } catch (const Error& error) {
       if (error.code() != ErrorCode::input) throw;
-      log(fmt::format("{}: not used, resuming from the previous checkpoint", error.what()));
       why = error.what();
-      damaged.push_back(file);
+      damaged = file;
       continue;
     }
+    if (damaged.empty()) return file;
+    log(fmt::format("{}: not used, resuming from the previous checkpoint", why));
     // The damaged file must not stay `last`: write() would rename it to `previous` and so replace the intact one. It is
     // renamed only now, because an intact checkpoint is known to exist.
-    for (const fs::path& bad : damaged) fs::rename(bad, folder_ / "damaged", ignored);
+    fs::rename(damaged, folder_ / "damaged", ignored);
     return file;
   }
   throw input_error("no intact checkpoint is left: {}", why)
@@ -87,8 +88,7 @@ void CheckpointFolder::keep_best(std::int64_t epoch, std::int64_t best_epoch, co
     link_as(folder_ / "last", folder_ / fmt::format("{}{}", kEpoch, epoch));
   std::vector<fs::path> removed;
   for (const fs::directory_entry& entry : fs::directory_iterator(folder_)) {
-    const std::int64_t number = epoch_of(entry.path());
-    if (number >= 0 && std::find(ranked.begin(), end, number) == end) removed.push_back(entry.path());
+    if (std::find(end, ranked.end(), epoch_of(entry.path())) != ranked.end()) removed.push_back(entry.path());
   }
   std::error_code ignored;
   for (const fs::path& file : removed) fs::remove(file, ignored);

@@ -30,7 +30,8 @@ class CheckpointFolder {
              const ModelMetadata& model = {}) const;
   // Gives `last`, the checkpoint at the end of `epoch`, additional names: `best` if `epoch` is `best_epoch`, and, if
   // `keep` is above 1, `epoch-N` if `epoch` is among the first `keep` of `ranked` (epochs from best to worst). Removes
-  // every other `epoch-N`. A second call with the same arguments changes nothing.
+  // the `epoch-N` of the others in `ranked`. One that is not in `ranked` stays: its accuracy is unknown, because the
+  // lines of metrics.csv were lost. A second call with the same arguments changes nothing.
   void keep_best(std::int64_t epoch, std::int64_t best_epoch, const std::vector<std::int64_t>& ranked,
                  std::int64_t keep) const;
 

@@ -179,6 +179,7 @@ TEST(CheckpointFolder, FallsBackToThePreviousCheckpoint) {
 
   for (const fs::path& file : {last, previous}) fs::resize_file(file, 10);
   EXPECT_THAT(why([&] { checkpoints.newest_intact(log); }), HasSubstr("no intact checkpoint"));
+  EXPECT_EQ(lines.size(), 1U);  // no line promises to resume
 }
 
 TEST(CheckpointFolder, KeepsTheBestCheckpoints) {
@@ -206,6 +207,11 @@ TEST(CheckpointFolder, KeepsTheBestCheckpoints) {
   EXPECT_EQ(open_checkpoint(checkpoints.best()).position.epoch, 3U);
   close(4, 3, {3, 1, 2, 4});
   EXPECT_THAT(names(), ElementsAre("best", "epoch-1", "epoch-3", "last", "previous"));
+  // metrics.csv was lost after the fourth epoch.
+  close(5, 3, {5});
+  close(6, 3, {5, 6});
+  close(7, 3, {5, 7, 6});
+  EXPECT_THAT(names(), ElementsAre("best", "epoch-1", "epoch-3", "epoch-5", "epoch-7", "last", "previous"));
 }
 
 }  // namespace

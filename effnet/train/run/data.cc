@@ -95,6 +95,9 @@ void check_expected(const ExpectSettings& expect, const data::AllImages& images)
 
 RunData open_run_data(const Recipe& recipe, const std::filesystem::path& folder, Size resolution) {
   RunData data;
+  if (recipe.data.holdout > 0 && (recipe.data.synthetic > 0 || !recipe.data.split.empty()))
+    data.notes.push_back(fmt::format("warning: data.holdout has no effect with {}",
+                                     recipe.data.synthetic > 0 ? "data.synthetic" : "data.split"));
   if (recipe.data.synthetic > 0) {
     const std::int64_t classes = recipe.model.classes > 0 ? recipe.model.classes : 1000;
     data.train = data::synthetic(recipe.data.synthetic, classes, resolution, recipe.seed);

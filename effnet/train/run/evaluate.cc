@@ -56,13 +56,17 @@ std::int64_t label_of(const data::Batch& batch, std::int64_t i, std::int64_t cla
 }  // namespace
 
 CorruptList gather_from_all_ranks(Group& group, const CorruptList& own) {
-  if (group.world() == 1) return own;
-  CorruptList all;
   using Json = nlohmann::json;
-  for (const std::string& text : group.gather(Json(own).dump(-1, ' ', false, Json::error_handler_t::replace))) {
-    const auto list = Json::parse(text).get<CorruptList>();
-    all.insert(all.end(), list.begin(), list.end());
+  CorruptList all = own;
+  if (group.world() > 1) {
+    all.clear();
+    for (const std::string& text : group.gather(Json(own).dump(-1, ' ', false, Json::error_handler_t::replace))) {
+      const auto list = Json::parse(text).get<CorruptList>();
+      all.insert(all.end(), list.begin(), list.end());
+    }
   }
+  std::sort(all.begin(), all.end());
+  all.erase(std::unique(all.begin(), all.end()), all.end());
   return all;
 }
 
@@ -151,7 +155,8 @@ ValidationCost measure_validation(Trainer& trainer, const ValidationSet& set, do
   return {.validate_s = times * all_s, .predict_s = times * (all_s - plain_s)};
 }
 
-std::optional<std::vector<report::Prediction>> predict(Trainer& trainer, const ValidationSet& set, Group& group) {
+std::optional<std::vector<report::Prediction>> predict(Trainer& trainer, const ValidationSet& set, Group& group,
+                                                       CorruptList& corrupt) {
   using Json = nlohmann::json;
   Json rows = Json::array();
   bool stopped = false;
@@ -166,6 +171,7 @@ std::optional<std::vector<report::Prediction>> predict(Trainer& trainer, const V
                       std::exp(row.logits[label] - all)});
     });
   }
+  for (const data::CorruptImage& image : loader.broken()) corrupt.emplace_back(image.name, image.why);
   const std::vector<std::string> texts = group.gather(stopped ? "stopped" : rows.dump());
   std::map<std::int64_t, report::Prediction> sorted;  // by the index in the dataset
   for (const std::string& text : texts) {

@@ -16,7 +16,8 @@ namespace effnet::train {
 
 using CorruptList = std::vector<std::pair<std::string, std::string>>;  // pairs of an image's name and the reason
 
-// Returns the lists of all ranks as one list, on every rank.
+// Returns the lists of all ranks as one sorted list, on every rank. An image that is in several lists is in it once: in
+// training each rank meets other images in each epoch.
 CorruptList gather_from_all_ranks(Group& group, const CorruptList& own);
 
 struct ValidationSet {
@@ -49,7 +50,9 @@ struct ValidationCost {
 ValidationCost measure_validation(Trainer& trainer, const ValidationSet& set, double limit_s);
 
 // The prediction for each image, in the order of the dataset, on every rank. Uses the averaged weights if the run has
-// them, else the trained weights. Returns null if any rank received a signal to stop.
-std::optional<std::vector<report::Prediction>> predict(Trainer& trainer, const ValidationSet& set, Group& group);
+// them, else the trained weights. Returns null if any rank received a signal to stop. Appends this rank's corrupt
+// images to `corrupt`.
+std::optional<std::vector<report::Prediction>> predict(Trainer& trainer, const ValidationSet& set, Group& group,
+                                                       CorruptList& corrupt);
 
 }  // namespace effnet::train

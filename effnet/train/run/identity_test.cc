@@ -111,6 +111,43 @@ TEST(Identity, AdjustableSettingsMayChange) {
                     describe_changes({{"train.epochs", "6.0", "2.5"}}, 3, 0.1);
                   }),
               HasSubstr("within an epoch"));
+  EXPECT_EQ(describe_changes({{"train.epochs", "6.0", "2.5"}}, 3, 0.1, /*fitted=*/true).size(), 2U);
+}
+
+// A run of 10 steps per epoch that was fitted to 8 epochs and stopped in the fourth one.
+TEST(DropFittedLength, WithoutATimeBudgetTheEpochsOfTheRecipeCount) {
+  const auto length_of = [](const Recipe& changed, Position position) {
+    const Timeline timeline(changed, 10, position);
+    const std::string line = drop_fitted_length(changed, timeline, position);
+    EXPECT_EQ(line.empty(), position.epochs > 0) << line;
+    return timeline.epochs();
+  };
+  const Position stopped{.epoch = 3, .batch = 5, .epochs = 8};
+  EXPECT_EQ(length_of(recipe({{"train.epochs", "50"}}), stopped), 50);
+  EXPECT_EQ(length_of(recipe({{"train.epochs", "50"}, {"train.time_budget", "1h"}}), stopped), 8);
+  // It has ended, because of its budget or of train.patience.
+  EXPECT_EQ(length_of(recipe({{"train.epochs", "50"}}), {.epoch = 8, .epochs = 8}), 8);
+  EXPECT_EQ(length_of(recipe({{"train.epochs", "50"}}), {.epoch = 8, .epochs = 7.5}), 7.5);
+  EXPECT_THAT(why(ErrorCode::usage,
+                  [&] {
+                    length_of(recipe({{"train.epochs", "3"}}), stopped);
+                  }),
+              HasSubstr("got 3, expected at least 3.5"));
+}
+
+TEST(RequireValidatedEnd, RefusesAnEpochWithoutValidation) {
+  const TemporaryFolder temporary;
+  RunFolder folder(temporary.path());
+  require_validated_end(folder, 1);  // no metrics.csv: nothing is known about the epoch
+  folder.begin_metrics(0, [](const std::string& line) { ADD_FAILURE() << line; });
+  for (std::int64_t epoch = 1; epoch <= 2; ++epoch) {
+    report::EpochMetrics row;
+    row.epoch = epoch;
+    if (epoch == 1) row.val_top1 = 50;
+    folder.append_metrics(row);
+  }
+  require_validated_end(folder, 1);
+  EXPECT_THAT(why(ErrorCode::usage, [&] { require_validated_end(folder, 2); }), HasSubstr("got 2, expected more"));
 }
 
 class Finished : public testing::Test {

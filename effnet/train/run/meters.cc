@@ -45,7 +45,7 @@ Progress Meters::progress(double lr) const {
   return progress;
 }
 
-report::EpochMetrics Meters::row(const std::optional<Validation>& validation) const {
+report::EpochMetrics Meters::row() const {
   report::EpochMetrics row;
   row.epoch = static_cast<std::int64_t>(position_.epoch) + 1;
   row.step = timeline_.steps_done();
@@ -53,12 +53,14 @@ report::EpochMetrics Meters::row(const std::optional<Validation>& validation) co
   row.train_loss = mean_loss();
   row.train_top1 = mean_top1();
   row.images_per_second = times_.images_per_second();
-  if (!validation) return row;
-  row.val_loss = validation->loss;
-  row.val_top1 = validation->top1;
-  row.val_top5 = validation->top5;
-  row.val_ema_top1 = validation->average_top1;
   return row;
+}
+
+void set_validation(const Validation& validation, report::EpochMetrics& row) {
+  row.val_loss = validation.loss;
+  row.val_top1 = validation.top1;
+  row.val_top5 = validation.top5;
+  row.val_ema_top1 = validation.average_top1;
 }
 
 void Meters::begin_next_epoch() {

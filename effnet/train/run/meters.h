@@ -3,7 +3,6 @@
 #pragma once
 
 #include <cstdint>
-#include <optional>
 
 #include "effnet/report/run_folder.h"
 #include "effnet/train/distributed/group.h"
@@ -40,8 +39,9 @@ class Meters {
   double epoch_s() const;  // estimated training time of an epoch from the steps so far; 0 before the first step
   double mean_loss() const { return position_.loss_sum / static_cast<double>(position_.images); }
   Progress progress(double lr) const;
-  // The line of metrics.csv for the current epoch. To be called when all steps of the epoch are done.
-  report::EpochMetrics row(const std::optional<Validation>& validation) const;
+  // The line of metrics.csv for the current epoch, without validation. To be called when all steps of the epoch are
+  // done.
+  report::EpochMetrics row() const;
   void begin_next_epoch();
 
  private:
@@ -53,5 +53,7 @@ class Meters {
   Position& position_;
   StepTimes times_;
 };
+
+void set_validation(const Validation& validation, report::EpochMetrics& row);
 
 }  // namespace effnet::train

@@ -15,7 +15,7 @@ TEST(Meters, RowHasTheMeansOverTheImagesOfTheEpoch) {
   meters.add({.loss = 2, .right = 1, .images = 1}, 1.5);
   EXPECT_EQ(position.batch, 2);
   EXPECT_EQ(meters.epoch_s(), 2);
-  report::EpochMetrics row = meters.row({});
+  report::EpochMetrics row = meters.row();
   EXPECT_EQ(row.epoch, 5);
   EXPECT_EQ(row.step, 10);
   EXPECT_EQ(row.lr, timeline.learning_rate_of_step(9));  // the learning rate of the last step
@@ -26,7 +26,7 @@ TEST(Meters, RowHasTheMeansOverTheImagesOfTheEpoch) {
   Validation validation;
   validation.top1 = 20;
   validation.average_top1 = 30;
-  row = meters.row(validation);
+  set_validation(validation, row);
   EXPECT_EQ(row.val_top1, 20);
   EXPECT_EQ(row.score(), 30);
 
@@ -61,7 +61,7 @@ TEST(Meters, SpeedIsZeroWithoutAStep) {
   Position position{.epoch = 0, .batch = 4, .loss_sum = 4, .right = 2, .images = 4};
   const Timeline timeline(kTwoEpochs, 4, position);
   const Meters meters(timeline, position);
-  EXPECT_EQ(meters.row({}).images_per_second, 0);
+  EXPECT_EQ(meters.row().images_per_second, 0);
   EXPECT_EQ(meters.epoch_s(), 0);
 }
 

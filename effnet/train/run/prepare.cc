@@ -123,10 +123,15 @@ void resume_or_start(const RunOptions& options, Group& group, RunContext& contex
     const CheckpointFile checkpoint = open_checkpoint(from);
     restore(checkpoint, from, *context.trainer, context.identity);
     context.position = checkpoint.position;
+    const bool fitted = context.position.epochs > 0;
+    const std::string length = drop_fitted_length(recipe, timeline, context.position);
     changed = describe_changes(changes_on_resume(context.identity, checkpoint.identity), timeline.epochs_done(),
-                               timeline.learning_rate_of_step(timeline.steps_done()));
+                               timeline.learning_rate_of_step(timeline.steps_done()), fitted);
+    if (!length.empty()) changed.insert(changed.begin(), length);
   });
   run_on_rank0(group, [&] {
+    if (context.validation && context.position.epochs <= 0 && timeline.run_is_over())
+      require_validated_end(*context.folder, static_cast<std::int64_t>(context.position.epoch));
     check_run_can_finish(*context.folder, recipe, *context.trainer);
     context.recorder = std::make_unique<Recorder>(
         *context.folder, recipe, context.identity,

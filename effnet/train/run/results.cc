@@ -6,6 +6,7 @@
 
 #include "effnet/base/error.h"
 #include "effnet/base/process.h"
+#include "effnet/base/text.h"
 #include "effnet/graph/costs.h"
 #include "effnet/report/run_report.h"
 #include "effnet/report/run_warnings.h"
@@ -113,21 +114,31 @@ Summary summary_of(const RunOptions& options, const RunContext& context, double 
 Summary write_results(const RunOptions& options, RunContext& context, double epochs, Group& group) {
   const std::int64_t saved = load_result_weights(options, context, group);
   const std::optional<ValidationSet>& images = context.test ? context.test : context.validation;
+  const std::vector<std::string>& classes = context.data.train->classes();
+  // The model is written first, because predict() fails if too many images are corrupt.
+  run_on_rank0(group, [&] {
+    formats::write_model(context.folder->path() / "model.safetensors",
+                         finished_model(context.model, context.trainer->averaged_weights(), classes, options.recipe));
+  });
   std::optional<std::vector<report::Prediction>> predictions;
+  CorruptList corrupt;
   if (images) {
-    predictions = predict(*context.trainer, *images, group);
+    predictions = predict(*context.trainer, *images, group, corrupt);
     if (!predictions)
       throw Error(ErrorCode::interrupted, "interrupted after the last epoch; the state is saved",
                   "the same command with --resume completes the run");
+    corrupt = gather_from_all_ranks(group, corrupt);
   }
 
   std::string text;
   run_on_rank0(group, [&] {
     const fs::path& run = context.folder->path();
     Summary summary = summary_of(options, context, epochs, saved, group);
-    const std::vector<std::string>& classes = context.data.train->classes();
-    formats::write_model(run / "model.safetensors",
-                         finished_model(context.model, context.trainer->averaged_weights(), classes, options.recipe));
+    if (!corrupt.empty()) context.folder->add_corrupt(corrupt);
+    // The epoch lines have the number of the other images.
+    if (!corrupt.empty() && context.test)
+      context.log(fmt::format("{} among the images of the final evaluation, see broken.csv",
+                              count_of(std::ssize(corrupt), "corrupt image")));
     if (predictions) {
       write_text(run / "predictions.csv", report::predictions_text(*predictions, classes));
       if (context.test && !predictions->empty()) summary.test_top1 = report::top1_percent(*predictions);

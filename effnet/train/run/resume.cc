@@ -6,12 +6,18 @@
 #include "effnet/base/error.h"
 #include "effnet/base/file.h"
 #include "effnet/base/text.h"
+#include "effnet/report/run_folder.h"
 #include "effnet/train/recipe/settings.h"
 
 namespace effnet::train {
 namespace {
 
 namespace fs = std::filesystem;
+
+Error below_epochs_done(std::string_view epochs, double epochs_done) {
+  return usage_error("train.epochs is below the number of epochs done (got {}, expected at least {:.4g})", epochs,
+                     epochs_done);
+}
 
 }  // namespace
 
@@ -42,7 +48,19 @@ bool stays_finished(const Summary& summary, const RunFolder& folder, const Recip
   return true;
 }
 
-std::vector<std::string> describe_changes(const std::vector<Change>& changes, double epochs_done, double next_lr) {
+std::string drop_fitted_length(const Recipe& recipe, const Timeline& timeline, Position& position) {
+  if (!recipe.train.time_budget.empty() || position.epochs <= 0 || timeline.last_step_is_done()) return "";
+  if (recipe.train.epochs < timeline.epochs_done())
+    throw below_epochs_done(fmt::format("{}", recipe.train.epochs), timeline.epochs_done())
+        .with_hint("without --set train.time_budget the run keeps its time budget");
+  const double before = position.epochs;
+  position.epochs = 0;
+  return fmt::format("without a time budget the run has train.epochs = {:.4g} epochs instead of {:.4g}",
+                     recipe.train.epochs, before);
+}
+
+std::vector<std::string> describe_changes(const std::vector<Change>& changes, double epochs_done, double next_lr,
+                                          bool fitted) {
   std::vector<std::string> lines;
   for (const Change& change : changes) {
     lines.push_back(fmt::format("{} changes from {} to {}", change.key, change.before, change.now));
@@ -51,11 +69,10 @@ std::vector<std::string> describe_changes(const std::vector<Change>& changes, do
     std::from_chars(change.now.data(), change.now.data() + change.now.size(), now);
     std::from_chars(change.before.data(), change.before.data() + change.before.size(), before);
     if (now < epochs_done) {
-      throw usage_error("train.epochs is below the number of epochs done (got {}, expected at least {:.4g})",
-                        change.now, epochs_done)
+      throw below_epochs_done(change.now, epochs_done)
           .with_hint("without --set train.epochs the run keeps its number of epochs");
     }
-    if (before < epochs_done) {
+    if (!fitted && before < epochs_done) {
       throw usage_error(
           "the run ended within an epoch and cannot be extended (got train.epochs = {}, expected a whole number of "
           "epochs)",
@@ -65,6 +82,20 @@ std::vector<std::string> describe_changes(const std::vector<Change>& changes, do
   }
   if (!lines.empty()) lines.push_back(fmt::format("the next step's learning rate is {:.4g}", next_lr));
   return lines;
+}
+
+void require_validated_end(const RunFolder& folder, std::int64_t epoch) {
+  std::vector<report::EpochMetrics> rows;
+  try {
+    rows = report::read_metrics(folder.path() / "metrics.csv");
+  } catch (const Error&) {  // missing or damaged: begin_metrics() warns about it
+    return;
+  }
+  for (const report::EpochMetrics& row : rows) {
+    if (row.epoch != epoch || row.score()) continue;
+    throw usage_error("train.epochs: the run would end with an epoch without validation (got {}, expected more)", epoch)
+        .with_hint("a larger train.epochs continues the run; its last epoch is always validated");
+  }
 }
 
 }  // namespace effnet::train

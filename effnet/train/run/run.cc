@@ -31,7 +31,7 @@ class Run {
  private:
   void step();
   void finish_epoch();
-  std::optional<Validation> validate_if_due(std::int64_t epoch);
+  void validate_if_due(report::EpochMetrics& row);
   void update_seconds() { position_.seconds = seconds_before_ + seconds_since(start_); }
   bool end_if_out_of_patience(const report::EpochMetrics& row);
   void save();
@@ -87,39 +87,45 @@ void Run::step() {
   if (timeline_.checkpoint_is_due()) save();
 }
 
-std::optional<Validation> Run::validate_if_due(std::int64_t epoch) {
+// `row`: the line of the epoch. Adds the results of a validation to it if one is due, and updates the best epoch.
+void Run::validate_if_due(report::EpochMetrics& row) {
+  if (!context_.validation) {
+    position_.best_epoch = row.epoch;
+    return;
+  }
   const bool due =
-      timeline_.last_step_is_done() ||
-      (timeline_.validation_is_due(epoch) && budget_.validation_is_due(static_cast<double>(epoch - validated_)));
-  if (!context_.validation || !due) return std::nullopt;
+      timeline_.last_step_is_done() || (timeline_.validation_is_due(row.epoch) &&
+                                        budget_.validation_is_due(static_cast<double>(row.epoch - validated_)));
+  if (!due) return;
   const Clock::time_point start = Clock::now();
   corrupt_.clear();
-  std::optional<Validation> validation =
+  const std::optional<Validation> validation =
       validate(*context_.trainer, *context_.validation, context_.device, group_, corrupt_);
   if (!validation) stop();  // all steps of the epoch are done; --resume validates again
-  require_finite(*validation, context_.model.resolution(), options_.out, group_.rank(), epoch, timeline_.steps_done());
+  require_finite(*validation, context_.model.resolution(), options_.out, group_.rank(), row.epoch,
+                 timeline_.steps_done());
   budget_.set_validation_time(seconds_since(start));
-  validated_ = epoch;
-  return validation;
+  validated_ = row.epoch;
+  set_validation(*validation, row);
+  if (*row.score() <= position_.best_top1) return;
+  position_.best_top1 = *row.score();
+  position_.best_epoch = row.epoch;
 }
 
 void Run::finish_epoch() {
   const bool last = timeline_.last_step_is_done();
-  const report::EpochMetrics row = meters_.row(validate_if_due(static_cast<std::int64_t>(position_.epoch) + 1));
-  const double top1 = row.score().value_or(-1);
-  if (top1 > position_.best_top1 || !context_.validation) {
-    position_.best_top1 = top1;
-    position_.best_epoch = row.epoch;
-  }
-  const double epoch_s = meters_.epoch_s();
-  meters_.begin_next_epoch();
+  report::EpochMetrics row = meters_.row();
+  validate_if_due(row);
   const bool ends_early = end_if_out_of_patience(row);
-  if (budget_.on() && timeline_.steps_in_all() && !last && !ends_early && epoch_s > 0 &&
+  if (budget_.on() && timeline_.steps_in_all() && !last && !ends_early && meters_.epoch_s() > 0 &&
       (!context_.validation || budget_.has_validation_time())) {
     RunCosts costs = this->costs();
-    costs.epoch_s = epoch_s;
+    costs.epoch_s = meters_.epoch_s();
     position_.epochs = budget_.refit(costs, timeline_.epochs(), group_);
+    // The new length may make this epoch the last one, which is always validated.
+    if (timeline_.last_step_is_done() && !row.score()) validate_if_due(row);
   }
+  meters_.begin_next_epoch();
   for (const data::CorruptImage& image : context_.loader->broken()) corrupt_.emplace_back(image.name, image.why);
   const CorruptList corrupt = gather_from_all_ranks(group_, corrupt_);
   update_seconds();

@@ -22,8 +22,8 @@ struct Summary {
   int world_size = 1;
   std::int64_t peak_rss_bytes = 0;  // peak resident memory of rank 0's last process
   std::string data;                 // absolute path of --data
-  // Only with data.holdout: top-1 in percent of the saved weights on the val or test split. This split was not used to
-  // select the epoch.
+  // Top-1 in percent of the saved weights on images that were used neither to train nor to select the epoch. Only with
+  // data.holdout (the val or test split) or data.train_on = train+val (the test part of data.split).
   std::optional<double> test_top1;
 };
 std::string summary_text(const Summary& summary);        // JSON

@@ -89,7 +89,7 @@ double TimeBudget::fit(RunCosts costs, Group& group, std::string& warning) {
   costs.epoch_s = (measured_ > 0 ? measured_s_ / measured_ : all_s_ / all_) * costs.steps_per_epoch;
   costs = with_validation(costs);
   run_on_rank0(group, [&] { warning = check_budget(budget_s_, costs); });
-  validate_every_ = costs.validate_every;
+  validate_every_ = fitted_validate_every(costs);
   return broadcast_fit(fitted_epochs(budget_s_, costs), group);
 }
 
@@ -99,7 +99,7 @@ double TimeBudget::refit(RunCosts costs, double length, Group& group) {
   const double fitted = fitted_epochs(budget_s_, costs);
   double epochs = costs.epochs_done < 0.5 * length || fitted < length ? fitted : length;
   if (epochs - costs.epochs_done < kLeastPart) epochs = costs.epochs_done;
-  validate_every_ = costs.validate_every;
+  validate_every_ = fitted_validate_every(costs);
   return broadcast_fit(epochs, group);
 }
 

@@ -57,7 +57,7 @@ class TimeBudget {
   double refit(RunCosts costs, double length, Group& group);
 
   // `epochs_since`: the epochs since the last validation. After fit() the interval between validations may be longer
-  // than train.validate_every.
+  // than train.validate_every, which Timeline::validation_is_due() applies: both must be due.
   bool validation_is_due(double epochs_since) const { return epochs_since >= validate_every_; }
   bool has_validation_time() const { return validation_.validate_s > 0; }
   void set_validation(const ValidationCost& measured) { validation_ = measured; }

@@ -109,5 +109,19 @@ TEST(TimeBudget, FitsLengthAndValidation) {
             epochs);
 }
 
+// A validation takes a tenth of an epoch, so the budget needs no longer interval than the recipe's. With 2.5 the recipe
+// validates after the epochs 3, 5, 8, .., whose distance may be 2.
+TEST(TimeBudget, AFractionalIntervalOfTheRecipeIsNotRoundedUp) {
+  const auto group = single_process();
+  TimeBudget budget(parse_recipe("", "", {{"train.time_budget", "100s"}, {"train.validate_every", "2.5"}}));
+  for (int step = 0; step < 4; ++step) budget.add_step(1);
+  budget.set_validation({.validate_s = 1, .predict_s = 1});
+  std::string warning;
+  const double epochs = budget.fit({.spent_s = 4, .epochs_done = 0.4, .steps_per_epoch = 10}, *group, warning);
+  EXPECT_TRUE(budget.validation_is_due(2));
+  budget.refit({.spent_s = 10, .epoch_s = 10, .epochs_done = 1, .steps_per_epoch = 10}, epochs, *group);
+  EXPECT_TRUE(budget.validation_is_due(2));
+}
+
 }  // namespace
 }  // namespace effnet::train

@@ -38,9 +38,10 @@ Depth::Depth(const graph::Graph& graph) {
     auto found = std::ranges::find(blocks_, block);
     if (found == blocks_.end()) {
       blocks_.emplace_back(block);
-      ends_.push_back(0);
+      ends_.push_back(static_cast<graph::NodeId>(id));
       found = blocks_.end() - 1;
     }
+    if (std::holds_alternative<graph::Dropout>(graph.nodes[id].op)) continue;
     ends_[static_cast<std::size_t>(found - blocks_.begin())] = static_cast<graph::NodeId>(id + 1);
   }
 }

@@ -25,11 +25,13 @@ class Depth {
   // blocks ("stages.2", "stages"), of which the last one counts. 0 for an empty text. Throws Error(input) if there is
   // no such block, or if it is the last one of the network.
   std::size_t count_up_to(std::string_view last) const;
-  graph::NodeId node_after(std::size_t count) const;  // the first node after the first `count` blocks
+  // The first node after the first `count` blocks. Dropout at the end of the last of these blocks belongs to the next
+  // one here: it regularises the layer that reads its output, so it must not be frozen before that layer is.
+  graph::NodeId node_after(std::size_t count) const;
 
  private:
   std::vector<std::string> blocks_;
-  std::vector<graph::NodeId> ends_;  // of each block: its last node + 1
+  std::vector<graph::NodeId> ends_;  // of each block: its last node that is not dropout + 1
 };
 
 // The block of a node: the first three parts of its name if the second and the third are numbers, else the first part.

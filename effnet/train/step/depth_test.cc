@@ -62,6 +62,12 @@ TEST(Depth, CountsTheBlocksUpToAName) {
   EXPECT_TRUE(graph.at(node - 1).name.starts_with("stages.1.1.")) << graph.at(node - 1).name;
 }
 
+TEST(Depth, DropoutAtTheEndOfAFrozenHeadIsNotFrozen) {
+  const graph::Graph with = tiny_graph(0.2), without = tiny_graph(0);
+  EXPECT_EQ(with.at(Depth(with).node_after(5)).name, "head.dropout");
+  EXPECT_EQ(without.at(Depth(without).node_after(5)).name, "classifier");
+}
+
 TEST(Depth, RefusesNamesThatAreNoBlock) {
   const Depth depth(tiny_graph());
   for (const char* name : {"stage", "stages.1.7", "stages.10", "stages.1.0.expand", "classifier", "x"}) {

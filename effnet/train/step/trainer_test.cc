@@ -378,6 +378,13 @@ TEST(Trainer, FrozenBlocksDoNotChange) {
   }
 }
 
+TEST(Trainer, DropoutBeforeTheOnlyTrainedLayerIsActive) {
+  Recipe recipe = tiny_recipe(OptimizerKind::sgd);
+  recipe.model.freeze = "head";
+  TinyTrainer with(recipe, tiny_graph(0.5, 0)), without(recipe, tiny_graph(0, 0));
+  EXPECT_NE(with.trainer.step(tiny_batch(8), 0.01).loss, without.trainer.step(tiny_batch(8), 0.01).loss);
+}
+
 // The trained blocks of a frozen network get the same update as those of a network that is trained completely, if the
 // frozen blocks compute the same values in training and in evaluation: with fixed statistics, without drop path.
 TEST(Trainer, BlocksAfterFrozenOnesGetTheSameGradient) {
