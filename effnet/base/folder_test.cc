@@ -44,5 +44,18 @@ TEST(Folder, WithParentsFollowsBothPathsOfALink) {
   EXPECT_EQ(with_parents(folder.path() / "a" / ".").front(), a);
 }
 
+TEST(Folder, AFolderThatDotDotLeavesIsNoParent) {
+  const TemporaryFolder folder;
+  fs::create_directories(folder.path() / "a" / "b" / "c");
+  const FileId a = list_folder(folder.path())[0].id, b = list_folder(folder.path() / "a")[0].id;
+  for (const char* path : {"a/b/..", "a/b/../", "a/b/c/../..", "a/b/./c/.././..", "a/../a"}) {
+    const std::vector<FileId> above = with_parents(folder.path() / path);
+    EXPECT_EQ(above.front(), a) << path;
+    EXPECT_EQ(std::count(above.begin(), above.end(), b), 0) << path;
+  }
+  const std::vector<FileId> of_c = with_parents(folder.path() / "a/../a/b/c");
+  EXPECT_NE(std::count(of_c.begin(), of_c.end(), b), 0);
+}
+
 }  // namespace
 }  // namespace effnet

@@ -77,5 +77,10 @@ TEST(Csv, FromEffnetIsExact) {
     EXPECT_THAT(rows(csv_field(text) + "\n", own), ElementsAre(ElementsAre(text)));
 }
 
+TEST(Csv, AFieldOfEffnetIsReadInAListOfPeopleToo) {
+  for (const std::string text : {"a,b", "\"quoted\"", " cat", "cat ", "\tcat", "two\nlines", "plain"})
+    EXPECT_THAT(rows(csv_field(text) + ",x\n", CsvRows::From::people), ElementsAre(ElementsAre(text, "x"))) << text;
+}
+
 }  // namespace
 }  // namespace effnet

@@ -98,6 +98,27 @@ TEST_F(AllImagesTest, RejectsClassFoldersBesideSplits) {
   EXPECT_THAT(error(root()), AllOf(HasSubstr("got train/ and eel/ with images"), HasSubstr("eel into ")));
 }
 
+TEST_F(AllImagesTest, RejectsClassFoldersBesideASplitWithoutTrain) {
+  classes("test", {"cat", "dog"}, 1, 0);
+  EXPECT_EQ(error(root()), "no error");
+  write("cat/a.png", png(9));
+  EXPECT_THAT(error(root()), AllOf(HasSubstr("got test/ and cat/ with images"), HasSubstr("/train")));
+}
+
+TEST_F(AllImagesTest, AClassMayBeCalledTest) {
+  for (const char* name : {"exam", "test"}) write(std::string(name) + "/a.png", png(name[0]));
+  EXPECT_THAT(open_all(root()).set->classes(), ElementsAre("exam", "test"));
+}
+
+TEST_F(AllImagesTest, AFolderGivenThroughOneOfItsClasses) {
+  for (const char* name : {"cat/a.png", "dog/a.png"}) write(name, png(name[0]));
+  for (const char* path : {"cat/..", "dog/..", "cat/../dog/.."}) {
+    const AllImages all = open_all(root() / path);
+    EXPECT_THAT(all.set->classes(), ElementsAre("cat", "dog")) << path;
+    EXPECT_EQ(all.set->size(), 2) << path;
+  }
+}
+
 TEST_F(AllImagesTest, AClassCalledTrainIsExplained) {
   for (const char* name : {"bus", "car", "train"}) write(std::string(name) + "/a.png", png(name[0]));
   EXPECT_THAT(error(root()), AllOf(HasSubstr("got train/ and bus/"), HasSubstr("if train is the name of a class")));

@@ -162,6 +162,19 @@ TEST(NearDuplicates, ImagesOfOneColourOnlyHaveDuplicates) {
   EXPECT_THAT(near_duplicates(contents), ElementsAre(Group{10, 2000}));
 }
 
+TEST(NearDuplicates, ImagesOfOneColourMayHaveAnyColour) {
+  std::vector<ImageContent> contents;
+  for (int i = 0; i < 30; ++i) {
+    vision::Image image = vision::blank({40, 40});
+    for (std::size_t k = 0; k < image.rgb.size(); ++k)  // shades of red
+      image.rgb[k] = static_cast<std::uint8_t>(k % 3 == 0 ? 225 - i : k % 3 == 1 ? 20 + i / 2 : 60 - i);
+    contents.push_back(content_of(image));
+  }
+  EXPECT_THAT(near_duplicates(contents), IsEmpty());
+  contents.push_back(contents[4]);
+  EXPECT_THAT(near_duplicates(contents), ElementsAre(Group{4, 30}));
+}
+
 // The bands must find exactly the pairs that a comparison of all pairs finds.
 TEST(NearDuplicates, BandsMissNoPair) {
   const Philox random(5, 1);

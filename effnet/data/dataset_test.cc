@@ -400,6 +400,22 @@ TEST_F(DatasetTest, ReadsCifarBinaries) {
   EXPECT_THAT(error("train"), HasSubstr("multiple of 3073"));
 }
 
+// The .bin files have the order airplane, automobile, bird, ..; folders are sorted by name.
+TEST_F(DatasetTest, CifarBinariesWithOtherClassesAreRefused) {
+  write("test_batch.bin", cifar_records({1, 2}));
+  ClassNames names;
+  names.classes = 10;
+  names.labels = {"airplane", "bird", "car", "cat", "deer", "dog", "frog", "horse", "ship", "truck"};
+  try {
+    open_validation(root(), names);
+    ADD_FAILURE() << "no error";
+  } catch (const Error& e) {
+    EXPECT_THAT(e.what(), HasSubstr("another order than in CIFAR-10 (got 'bird' as class 1, expected class 2)"));
+  }
+  names.labels = {"plane", "car", "bird", "cat", "deer", "dog", "frog", "horse", "ship", "truck"};
+  EXPECT_EQ(open_validation(root(), names)->size(), 2) << "the same order";
+}
+
 TEST_F(DatasetTest, HeldOutImagesFollowFromTheirNames) {
   classes("train", {"cat", "dog"}, 20, 0);
   write("train/eel/0.png", png(99));  // one image: half of the class, rounded down, is no image

@@ -87,6 +87,14 @@ TEST_F(SplitFolderTest, WritesTheClassesOfAList) {
   EXPECT_FALSE(fs::is_symlink(out() / "val/dog/link.png"));
 }
 
+TEST_F(SplitFolderTest, APathOfAListDoesNotLeaveItsClass) {
+  for (const char* name : {"cat/a.png", "cat/b.png", "../other/a.png"}) write(name, png(name[4]));
+  write("../l.csv", "cat/../../other/a.png,fish\ncat/../cat/a.png,cat\ncat/b.png,cat\n");
+  split({root(), root() / "../l.csv"}, {Part::train, Part::train, Part::train});
+  EXPECT_THAT(files_below(out()),
+              ElementsAre("split.csv", "train/cat/cat/a.png", "train/cat/cat/b.png", "train/fish/a.png"));
+}
+
 TEST_F(SplitFolderTest, CopiesToAnotherFileSystem) {
   struct stat here {
   }, there{};
@@ -121,6 +129,12 @@ TEST_F(SplitFolderTest, RefusesWhatItCannotWrite) {
   EXPECT_THAT(refused(ErrorCode::usage, root(), root() / "../full/x"), HasSubstr("got a file or a link"));
   EXPECT_THAT(refused(ErrorCode::usage, root(), root() / "deep/new"), HasSubstr("inside the dataset"));
   EXPECT_EQ(refused(ErrorCode::usage, root(), root() / "../new/deep/"), "no error");
+  const fs::path before = fs::current_path();
+  fs::current_path(root());
+  EXPECT_THAT(refused(ErrorCode::usage, fs::path("."), "new"), HasSubstr("inside the dataset"));
+  EXPECT_THAT(refused(ErrorCode::usage, fs::path("."), "new/deep"), HasSubstr("inside the dataset"));
+  EXPECT_EQ(refused(ErrorCode::usage, fs::path("."), "../new"), "no error");
+  fs::current_path(before);
   const auto list = [&](const char* text) {
     write("../l.csv", text);
     return Source(root(), root() / "../l.csv");
