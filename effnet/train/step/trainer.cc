@@ -62,7 +62,7 @@ struct Trainer::Impl {
   std::shared_ptr<nn::Network> network{}, averaged_network{};  // made by the first use
   std::shared_ptr<Average> average{};                          // null without EMA
   std::unique_ptr<Optimizer> optimizer{};
-  std::vector<torch::Tensor> trainables{}, statistics{};  // trainables: without frozen ones
+  std::vector<torch::Tensor> trainables{}, statistics{};  // both without those of frozen blocks
   std::vector<float> class_weights{};                     // one per class; empty: all are 1
   std::int64_t steps = 0, micro_batches = 1;
   LossScale loss_scale{};
@@ -114,8 +114,10 @@ void Trainer::Impl::restore_statistics(const torch::Tensor& saved) {
   }
 }
 
+// Statistics that do not change are not averaged: in float32 the mean of equal numbers may differ from them.
 void Trainer::Impl::average_statistics() {
-  if (group.world() == 1 || sync_bn || statistics.empty()) return;
+  const bool fixed = bn_fixed || options.bn_momentum == 1.0;
+  if (group.world() == 1 || sync_bn || fixed || statistics.empty()) return;
   torch::Tensor flat = saved_statistics();
   group.sum(flat);
   flat /= group.world();
@@ -216,7 +218,7 @@ Trainer::Trainer(graph::Graph graph, std::shared_ptr<nn::ParameterStore> store, 
   std::vector<Trainable> trainables = trainables_of(*impl.store, depth, frozen_blocks, recipe.optimizer.layer_decay);
   for (const Trainable& trainable : trainables) impl.trainables.push_back(trainable.tensor);
   for (const nn::ParameterStore::Entry& entry : impl.store->entries()) {
-    if (entry.statistic) impl.statistics.push_back(entry.tensor);
+    if (entry.statistic && depth.index_of(entry.name) >= frozen_blocks) impl.statistics.push_back(entry.tensor);
   }
   impl.optimizer = make_optimizer(recipe.optimizer, std::move(trainables));
   if (recipe.ema_decay > 0) impl.average = std::make_shared<Average>(impl.store, recipe.ema_decay);
