@@ -330,7 +330,8 @@ def test_a_study_that_is_made_again_begins_its_trainings_again(effnet, base, pro
     wait_for(lambda: list(runs.glob("**/checkpoints/last")), process)
     process.kill()
     process.communicate(timeout=300)
-    study.unlink()
+    for file in (study, *tmp_path.glob("s.study-*")):  # with the log of the killed process
+        file.unlink()
     document = effnet.json(*arguments(base, project, study))
     assert document["complete"] and comparable(document) == comparable(by_one)
     assert list(runs.glob("**/checkpoints/last"))  # those of the removed study, for one with its settings
