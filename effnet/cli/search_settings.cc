@@ -310,7 +310,7 @@ NasSearch new_search(const SearchSettings& o) {
 
 std::string evaluator_of(const SearchSettings& o, const std::optional<NasSearch>& stored) {
   if (o.evaluator.empty()) return stored ? stored->evaluator.name : std::string(kDefaultEvaluator);
-  const std::string name(search::evaluator_facts(o.evaluator).name);
+  std::string name(search::evaluator_facts(o.evaluator).name);
   if (stored && name != stored->evaluator.name)
     throw usage_error("--evaluator: the study has another one (got {}, expected {})", name, stored->evaluator.name);
   return name;

@@ -25,6 +25,7 @@ constexpr std::array kCompressions{
     COMPRESSION_LZW,  COMPRESSION_JPEG,     COMPRESSION_DEFLATE,   COMPRESSION_ADOBE_DEFLATE, COMPRESSION_PACKBITS};
 constexpr int kLinearRaw = 34892;  // DNG's photometric interpretation; libtiff 4.5 has no name for it
 constexpr int kMaxSamples = 8;     // per pixel; files with more contain measurements, not an image
+constexpr std::int64_t kMaxPixelBytes = 2 * kMaxSamples;  // per pixel: a sample has at most 16 bits
 
 Error corrupt(std::string_view what) {
   return input_error("corrupt or unsupported TIFF (got '{}', expected a complete image)", what);
@@ -296,12 +297,12 @@ Decoded decode_tiff(std::span<const std::byte> file, const DecodeOptions& option
   // and for a row or block of the largest image that check_declared_size() accepts.
   const auto bytes = static_cast<std::int64_t>(file.size());
   const std::int64_t most_pixels = std::min(options.max_pixels, kFreePixels + kPixelsPerByte * bytes);
-  const Library tiff(file, (std::int64_t{1} << 20) + 8 * bytes + 2 * kMaxSamples * most_pixels);
+  const Library tiff(file, (std::int64_t{1} << 20) + 8 * bytes + kMaxPixelBytes * most_pixels);
   const Layout layout = read_layout(tiff);
   check_declared_size("TIFF", static_cast<std::uint64_t>(layout.h), static_cast<std::uint64_t>(layout.w), file.size(),
                       options);
   // A tile may be larger than a small image.
-  const std::int64_t most_block = 2 * kMaxSamples * std::max(layout.h * layout.w, kFreePixels);
+  const std::int64_t most_block = kMaxPixelBytes * std::max(layout.h * layout.w, kFreePixels);
   Decoded result{blank({layout.h, layout.w}), tiff.tag<std::uint16_t>(TIFFTAG_ORIENTATION, ORIENTATION_TOPLEFT)};
   to_rgb(tiff, layout, read_samples(tiff, layout, most_block), result.image);
   return result;

@@ -189,7 +189,7 @@ std::string print(const Space& space) {
       text += fmt::format("\n[[stages]]\nstage = {}\n", choice.stage + 1);
     text += fmt::format("{} = [", choice.field);
     const bool quoted = field_named(choice.field).type == OptionType::word;
-    std::string_view separator = "";
+    std::string_view separator;
     for (const std::string& option : choice.options) {
       text += separator;
       text += quoted ? toml_value(std::string_view(option)) : option;
