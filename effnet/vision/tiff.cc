@@ -25,7 +25,7 @@ constexpr std::array kCompressions{
     COMPRESSION_LZW,  COMPRESSION_JPEG,     COMPRESSION_DEFLATE,   COMPRESSION_ADOBE_DEFLATE, COMPRESSION_PACKBITS};
 constexpr int kLinearRaw = 34892;  // DNG's photometric interpretation; libtiff 4.5 has no name for it
 constexpr int kMaxSamples = 8;     // per pixel; files with more contain measurements, not an image
-constexpr std::int64_t kMaxPixelBytes = 2 * kMaxSamples;  // per pixel: a sample has at most 16 bits
+constexpr std::int64_t kMaxPixelBytes = std::int64_t{2} * kMaxSamples;  // a sample has at most 16 bits
 
 Error corrupt(std::string_view what) {
   return input_error("corrupt or unsupported TIFF (got '{}', expected a complete image)", what);
