@@ -1,7 +1,5 @@
 #include "effnet/cli/export.h"
 
-#include "effnet/base/file.h"
-#include "effnet/base/text.h"
 #include "effnet/cli/arguments.h"
 #include "effnet/cli/output_files.h"
 #include "effnet/formats/export.h"

@@ -130,4 +130,14 @@ void Progress::update(std::int64_t done) {
   out_.status(fmt::format("{} {}/{}  {:.1f}/s  {} left", what_, done, total_, rate, time_text(left)));
 }
 
+void Steps::update(std::string_view what, std::int64_t done, std::int64_t total) {
+  if (!progress_ || what != what_ || total != total_) {
+    progress_.reset();
+    progress_.emplace(out_, what, total);
+    what_ = what;
+    total_ = total;
+  }
+  progress_->update(done);
+}
+
 }  // namespace effnet::cli

@@ -82,4 +82,19 @@ class Progress {
   double start_s_, last_s_ = 0;
 };
 
+// The status lines of several such works, one after the other.
+class Steps {
+ public:
+  explicit Steps(Output& out) : out_(out) {}
+  // Another text or total begins another work.
+  void update(std::string_view what, std::int64_t done, std::int64_t total);
+  void end() { progress_.reset(); }
+
+ private:
+  Output& out_;
+  std::string what_;
+  std::int64_t total_ = 0;
+  std::optional<Progress> progress_;
+};
+
 }  // namespace effnet::cli

@@ -16,27 +16,6 @@ namespace {
 
 constexpr std::size_t kLabelErrors = 30;  // that the results list
 
-// Shows one status line after the other.
-class Steps {
- public:
-  explicit Steps(Output& out) : out_(out) {}
-  void update(std::string_view what, std::int64_t done, std::int64_t total) {
-    if (what != what_ || total != total_) {
-      progress_.reset();
-      progress_.emplace(out_, what, total);
-      what_ = what;
-      total_ = total;
-    }
-    progress_->update(done);
-  }
-
- private:
-  Output& out_;
-  std::string what_;
-  std::int64_t total_ = 0;
-  std::optional<Progress> progress_;
-};
-
 void warn_corrupt(const std::vector<data::CorruptImage>& corrupt, Output& out) {
   constexpr std::size_t kShown = 10;
   for (std::size_t i = 0; i < std::min(corrupt.size(), kShown); ++i)

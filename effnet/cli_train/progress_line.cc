@@ -9,7 +9,7 @@
 namespace effnet::cli {
 
 void ProgressLine::clear() {
-  counted_.reset();
+  counted_.end();
   out_.status("");
 }
 
@@ -23,7 +23,7 @@ void ProgressLine::show(const train::Progress& progress) {
   const auto now = std::chrono::steady_clock::now();
   if (now - last_ < std::chrono::milliseconds(200)) return;
   last_ = now;
-  counted_.reset();
+  counted_.end();
   // With a time budget the number of epochs is an estimate that changes a little with every step.
   out_.status(fmt::format("epoch {} of {:.0f}  {}/{}  loss {:.4f}  top-1 {:.2f} %  lr {:.3g}  {:.1f} images/s  {}",
                           progress.epoch, std::ceil(progress.epochs - 0.05), progress.step, progress.steps_per_epoch,
@@ -32,13 +32,7 @@ void ProgressLine::show(const train::Progress& progress) {
 }
 
 void ProgressLine::show(std::string_view what, std::int64_t done, std::int64_t total) {
-  if (!counted_ || what != what_ || total != total_) {
-    counted_.reset();
-    what_ = what;
-    total_ = total;
-    counted_.emplace(out_, what_, total);
-  }
-  counted_->update(done);
+  counted_.update(what, done, total);
 }
 
 }  // namespace effnet::cli

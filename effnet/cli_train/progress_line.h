@@ -3,7 +3,6 @@
 
 #include <chrono>
 #include <cstdint>
-#include <optional>
 #include <string>
 #include <string_view>
 
@@ -29,9 +28,7 @@ class ProgressLine {
  private:
   Output& out_;
   std::chrono::steady_clock::time_point last_;
-  std::string what_;  // the countable work of `counted_`
-  std::int64_t total_ = 0;
-  std::optional<Progress> counted_;
+  Steps counted_{out_};
 };
 
 }  // namespace effnet::cli

@@ -46,9 +46,9 @@ using Scalars = std::map<std::string, std::vector<ScalarEvent>, std::less<>>;  /
 // Reads the scalars of an event file and appends them to `scalars`. The first event of EventWriter::restart() in the
 // file discards the events of its step and later steps that `scalars` has so far. Other kinds of events and values are
 // skipped. A last record that is not complete is ignored, because a process that is killed leaves such a record; so are
-// zeros at the end, which some file systems leave after a power cut. Throws
-// Error(input) with the offset for a wrong checksum, for a message that is not protobuf, and for a negative step. Needs
-// memory for at most a small multiple of the file's size.
+// zeros at the end, which some file systems leave after a power cut. Throws Error(input) with the offset for a wrong
+// checksum, for a message that is not protobuf, and for a negative step. Needs memory for at most a small multiple of
+// the file's size.
 void parse_events(std::string_view bytes, std::string_view source, Scalars& scalars);
 // Reads all event files of a folder, in the order of their names, which begin with the time of creation.
 Scalars read_events(const std::filesystem::path& folder);

@@ -46,11 +46,11 @@ struct RunFacts {
 };
 RunFacts read_run(const std::filesystem::path& folder, const ReportParts& parts);
 
-// The accuracy that the page shows first.
 // Whether the test images and predictions.csv measure the model of the trial, because that of the run was trained on
 // all images (effnet finetune --final).
 bool measures_trial(const RunFacts& run);
 
+// The accuracy that the page shows first.
 struct ShownAccuracy {
   double top1 = 0;                            // percent
   std::string what;                           // "test top-1 of the saved model, epoch 3"
